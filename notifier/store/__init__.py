@@ -1,0 +1,1 @@
+"""The database: register, outbox and ledger, in one text for SQLite and PostgreSQL."""
