@@ -1,0 +1,144 @@
+"""A rule turned round: which subjects can be due in a span? The answer may be wider than the rule, never narrower."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from notifier.calendar.office import OfficeCalendar
+from notifier.model import SubjectKind
+from notifier.rules.conditions import asks_of_time, words_asked
+from notifier.rules.moments import add_length, anchor_interval
+from notifier.rules.rule import (
+    Ago,
+    AtOnce,
+    Beyond,
+    Halfway,
+    Length,
+    Line,
+    Moves,
+    Number,
+    Past,
+    Rule,
+    RuleSet,
+    Step,
+    Within,
+    WithinLast,
+)
+
+#: Days added on both sides where an end of month or a closed day may shift the answer: wider, never narrower.
+SLACK = timedelta(days=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """A question an index can answer: which subjects may be due?
+
+    `field` is a word of the language ("expiry", "birth date"), or None to take every subject that the other
+    lines let through. `types` and `states` narrow by the rule's own plain lines; empty means any.
+    """
+
+    subject: SubjectKind
+    field: str | None
+    low: date | datetime | None
+    high: date | datetime | None
+    types: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+
+
+def candidates(
+    rule: Rule, calendar: OfficeCalendar, rules: RuleSet, *, after: datetime, until: datetime
+) -> list[Candidates]:
+    """Every question whose answers together hold each subject of the rule that a moment in (after, until] concerns."""
+    found: list[Candidates] = []
+    for step in rule.steps:
+        if step.enabled:
+            found.extend(_of_step(rule, step, calendar, rules, after, until))
+    lines = asks_of_time(
+        (*rule.when, *rule.unless, *(line for step in rule.steps for line in (*step.when, *step.unless)))
+    )
+    for line in lines:
+        found.extend(_crossings(rule, line, calendar, after, until))
+    return list(dict.fromkeys(found))
+
+
+def everything(rule: Rule) -> Candidates:
+    """All subjects the rule can concern: after a change of the rule, its windows or the calendar (S29)."""
+    return _question(rule, None, None, None)
+
+
+def _of_step(
+    rule: Rule, step: Step, calendar: OfficeCalendar, rules: RuleSet, after: datetime, until: datetime
+) -> Iterator[Candidates]:
+    if isinstance(step.send, Moves):
+        return  # only a change of the record fires it, and changes are looked at anyway
+    if isinstance(step.send, AtOnce | Halfway):
+        if rule.stays:
+            yield _question(rule, None, None, None)  # few cases are in the state, and the stay is the anchor
+        elif isinstance(step.send, Halfway):
+            yield _question(rule, None, None, None)
+        return
+    types = words_asked(rule.when, "type") or ("",)
+    for document_type in types:
+        interval = anchor_interval(rule, step, calendar, rules, document_type or None, after=after, until=until)
+        if interval is None:
+            yield _question(rule, None, None, None)
+        elif interval[1] <= interval[2]:
+            yield _question(rule, *interval)
+
+
+def _question(rule: Rule, field: str | None, low: date | datetime | None, high: date | datetime | None) -> Candidates:
+    statuses = words_asked(rule.when, "status") or ()
+    return Candidates(
+        rule.subject,
+        field,
+        low,
+        high,
+        types=words_asked(rule.when, "type") or (),
+        # "renewed" is derived from other permits, so a stored status says nothing about it
+        statuses=() if "renewed" in statuses else statuses,
+        states=rule.stays,
+        services=words_asked(rule.when, "service") or (),
+    )
+
+
+def _crossings(
+    rule: Rule, line: Line, calendar: OfficeCalendar, after: datetime, until: datetime
+) -> Iterator[Candidates]:
+    """Subjects for which a line turned true or false between two days by the passing of time alone (S43, S45)."""
+    first, last = calendar.day_of(after), calendar.day_of(until)
+    if first == last and not _is_short(line):
+        return
+    low, high = first - SLACK, last + SLACK
+    match line.test:
+        case Number(_, years) if line.field == "holder.age":
+            for age in (years, years + 1):
+                yield _question(rule, "birth date", _years_before(low, age), _years_before(high, age))
+        case Within(length) | Beyond(length):
+            yield _question(rule, line.field, *_moved(low, high, length, 1, calendar))
+            yield _question(rule, line.field, low, high)
+        case WithinLast(length) | Ago(length):
+            yield _question(rule, line.field, *_moved(low, high, length, -1, calendar))
+            yield _question(rule, line.field, low, high)
+        case Past():
+            yield _question(rule, line.field, low, high)
+        case _:
+            yield _question(rule, None, None, None)
+
+
+def _is_short(line: Line) -> bool:
+    length: Length | None = getattr(line.test, "length", None)
+    return length is not None and length.is_short
+
+
+def _moved(low: date, high: date, length: Length, sign: int, calendar: OfficeCalendar) -> tuple[date, date]:
+    if length.is_short:
+        days = timedelta(days=1 + length.count)
+        return (low - days, high + days)
+    return add_length(low, length, sign, calendar) - SLACK, add_length(high, length, sign, calendar) + SLACK
+
+
+def _years_before(day: date, years: int) -> date:
+    year = max(day.year - years, 1)
+    return date(year, day.month, min(day.day, 28))

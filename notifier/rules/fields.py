@@ -1,0 +1,146 @@
+"""Every field a rule may ask about: its word, its type, whose it is, where it is stored and how private it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from notifier.model import SubjectKind
+
+
+class FieldType(StrEnum):
+    """Decides which tests may stand behind a field (RULES 4.2)."""
+
+    YES_NO = "yes/no"
+    CHOICE = "choice"
+    NUMBER = "number"
+    LENGTH = "length"
+    DAY = "day"
+    INSTANT = "instant"
+    PRESENCE = "presence"  # roles, cases: exists or missing
+    ANY = "any"  # attributes.*: taken as text, yes/no or number
+
+
+class Privacy(StrEnum):
+    """How private a field is; SMS and WhatsApp never carry a secret one."""
+
+    PUBLIC = "public"
+    PERSONAL = "personal"
+    SECRET = "secret"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One row of the table. `column` is None for what is derived in `notifier/rules/facts.py`."""
+
+    name: str
+    type: FieldType
+    subjects: frozenset[SubjectKind]
+    column: str | None = None
+    privacy: Privacy = Privacy.PUBLIC
+    choices: tuple[str, ...] = ()
+    anchor: bool = False  # may a step count from it?
+
+
+PERMIT_STATUSES = (
+    "active",
+    "renewal filed unpaid",
+    "renewal protected",
+    "renewed",
+    "expired",
+    "cancelled",
+    "epo issued",
+    "departed",
+)
+CASE_STATES = (
+    "draft",
+    "submitted",
+    "awaiting payment",
+    "paid",
+    "under verification",
+    "documents required",
+    "scheduled",
+    "no show",
+    "attended",
+    "on hold",
+    "in process",
+    "issued",
+    "ready for collection",
+    "collected",
+    "uncollected cancelled",
+    "rejected",
+    "lapsed",
+    "cancelled",
+    "abandoned",
+    "closed",
+)
+FINAL_CASE_STATES = frozenset(
+    {"collected", "issued", "uncollected cancelled", "rejected", "lapsed", "cancelled", "abandoned", "closed"}
+)
+ORIGINS = (
+    "visa on arrival",
+    "single entry visa",
+    "multiple entry visa",
+    "visa exemption",
+    "limited stay visa",
+    "change of status",
+)
+RECIPIENTS = ("holder", "sponsor", "guardian", "agent", "payer", "officer")  # and "<name> desk"
+
+_P, _C = SubjectKind.PERMIT, SubjectKind.CASE
+_BOTH = frozenset({_P, _C})
+_PERMIT, _CASE = frozenset({_P}), frozenset({_C})
+
+_TABLE = (
+    # permits
+    Field("type", FieldType.CHOICE, _PERMIT, "type"),
+    Field("status", FieldType.CHOICE, _PERMIT, "status", choices=PERMIT_STATUSES),
+    Field("origin", FieldType.CHOICE, _PERMIT, "origin", choices=ORIGINS),
+    Field("extendable", FieldType.YES_NO, _PERMIT, None),
+    Field("extensions left", FieldType.NUMBER, _PERMIT, "extensions_left"),
+    Field("stay left", FieldType.NUMBER, _PERMIT, None),
+    Field("expiry", FieldType.DAY, _PERMIT, "expiry", anchor=True),
+    Field("arrival", FieldType.DAY, _PERMIT, "arrival", anchor=True),
+    Field("departure deadline", FieldType.DAY, _PERMIT, "departure_deadline", anchor=True),
+    Field("recommended day", FieldType.DAY, _PERMIT, None, anchor=True),
+    Field("anniversary", FieldType.DAY, _PERMIT, None, anchor=True),
+    Field("open case", FieldType.PRESENCE, _PERMIT, None),
+    Field("case.service", FieldType.CHOICE, _PERMIT, None),
+    Field("case.state", FieldType.CHOICE, _PERMIT, None, choices=CASE_STATES),
+    # cases
+    Field("state", FieldType.CHOICE, _CASE, "state", choices=CASE_STATES),
+    Field("service", FieldType.CHOICE, _CASE, "service"),
+    Field("submission", FieldType.INSTANT, _CASE, "submitted_at", anchor=True),
+    Field("payment", FieldType.INSTANT, _CASE, "paid_at", anchor=True),
+    Field("payment deadline", FieldType.INSTANT, _CASE, "payment_due_at", anchor=True),
+    Field("appointment", FieldType.INSTANT, _CASE, "appointment_at", anchor=True),
+    Field("documents deadline", FieldType.DAY, _CASE, "documents_due_on", anchor=True),
+    Field("service deadline", FieldType.DAY, _CASE, "service_due_on", anchor=True),
+    Field("collection deadline", FieldType.DAY, _CASE, "collect_by", anchor=True),
+    Field("closing", FieldType.INSTANT, _CASE, "closed_at", anchor=True),
+    Field("payment time", FieldType.LENGTH, _CASE, None),
+    Field("survey answer", FieldType.PRESENCE, _CASE, None),
+    # both
+    Field("issue", FieldType.DAY, _BOTH, "issue", anchor=True),
+    Field("holder.age", FieldType.NUMBER, _BOTH, None, Privacy.PERSONAL),
+    Field("holder.nationality", FieldType.CHOICE, _BOTH, None, Privacy.SECRET),
+    Field("holder.language", FieldType.CHOICE, _BOTH, None),
+    Field("holder.kind", FieldType.CHOICE, _BOTH, None, choices=("person", "organisation")),
+    Field("sponsor", FieldType.PRESENCE, _BOTH, None),
+    Field("guardian", FieldType.PRESENCE, _BOTH, None),
+    Field("agent", FieldType.PRESENCE, _BOTH, None),
+    Field("payer", FieldType.PRESENCE, _BOTH, None),
+    Field("officer", FieldType.PRESENCE, _BOTH, None),
+)
+
+FIELDS: Mapping[str, Field] = {field.name: field for field in _TABLE}
+
+#: What is asked with `attributes.NAME`: the register's own extra columns.
+ATTRIBUTE_PREFIX = "attributes."
+
+
+def field_named(name: str, subject: SubjectKind) -> Field | None:
+    """The field of that word for that kind of subject, or None."""
+    if name.startswith(ATTRIBUTE_PREFIX) and len(name) > len(ATTRIBUTE_PREFIX):
+        return Field(name, FieldType.ANY, _BOTH, "attributes")
+    found = FIELDS.get(name)
+    return found if found is not None and subject in found.subjects else None
