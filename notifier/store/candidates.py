@@ -1,0 +1,70 @@
+"""The planner's questions in SQL: which subjects may be due, which have changed."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+
+from sqlalchemy import Connection, delete, select
+
+from notifier.model import SubjectKind
+from notifier.rules.compile import Candidates
+from notifier.rules.fields import FIELDS
+from notifier.store import tables as t
+from notifier.store.types import Instant
+
+
+def due_subjects(connection: Connection, question: Candidates, office_ids: Sequence[int]) -> list[int]:
+    """Ids of the subjects of some offices that a question lets through."""
+    table = t.permit if question.subject is SubjectKind.PERMIT else t.case
+    query = select(table.c.id).where(table.c.office_id.in_(office_ids))
+    for column, words in (("type", question.types), ("status", question.statuses)):
+        if words and question.subject is SubjectKind.PERMIT:
+            query = query.where(table.c[column].in_(words))
+    for column, words in (("state", question.states), ("service", question.services)):
+        if words and question.subject is SubjectKind.CASE:
+            query = query.where(table.c[column].in_(words))
+    if question.field == "birth date":
+        query = query.join(t.party, t.party.c.id == table.c.holder_id)
+        query = query.where(t.party.c.birth_date.between(question.low, question.high))
+    elif question.field == "state begins":
+        query = query.join(t.stay, (t.stay.c.case_id == table.c.id) & t.stay.c.ended_at.is_(None))
+        query = query.where(t.stay.c.began_at.between(_instant(question.low), _instant(question.high, end=True)))
+    elif question.field is not None:
+        name = FIELDS[question.field].column
+        if name is not None:
+            column_ = table.c[name]
+            low, high = question.low, question.high
+            if isinstance(column_.type, Instant):
+                low, high = _instant(low), _instant(high, end=True)
+            query = query.where(column_.between(low, high))
+    return list(connection.execute(query).scalars())
+
+
+def _instant(value: date | None, *, end: bool = False) -> datetime:
+    """A day as the widest span of instants it can mean in any zone."""
+    if isinstance(value, datetime):
+        return value
+    if value is None:
+        raise ValueError("an interval needs both ends")
+    slack = timedelta(hours=14 + (24 if end else 0))
+    midnight = datetime.combine(value, time(), UTC)
+    return midnight + slack if end else midnight - slack
+
+
+def roles_beginning(connection: Connection, after: date, until: date) -> list[tuple[SubjectKind, int]]:
+    """Subjects at which a role begins to count in (after, until]: its party is late for all past steps (S61)."""
+    query = select(t.role.c.subject_kind, t.role.c.subject_id).where(
+        t.role.c.valid_from > after, t.role.c.valid_from <= until
+    )
+    return [(SubjectKind(row.subject_kind), row.subject_id) for row in connection.execute(query)]
+
+
+def changed_subjects(connection: Connection, limit: int) -> list[tuple[int, SubjectKind, int]]:
+    """The oldest changes nobody has looked at: their own id, and the subject."""
+    query = select(t.changed).order_by(t.changed.c.id).limit(limit)
+    return [(row.id, SubjectKind(row.subject_kind), row.subject_id) for row in connection.execute(query)]
+
+
+def forget_changes(connection: Connection, ids: Sequence[int]) -> None:
+    """Strike the changes that were looked at, and no others: what commits late keeps its row."""
+    for start in range(0, len(ids), 500):
+        connection.execute(delete(t.changed).where(t.changed.c.id.in_(ids[start : start + 500])))

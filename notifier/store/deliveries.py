@@ -1,0 +1,188 @@
+"""Deliveries: one row for each try over one channel, written before the provider is called."""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
+
+from notifier.model import (
+    DELIVERY_MOVES,
+    Accepted,
+    Attachment,
+    Channel,
+    DeliveryId,
+    DeliveryState,
+    EmailMessage,
+    Message,
+    NotificationId,
+    Outcome,
+    Reason,
+    Rejected,
+    SmsMessage,
+    WhatsAppMessage,
+)
+from notifier.store import tables as t
+from notifier.store.subjects import chunks
+
+D = t.delivery.c
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A try over one channel as the ladder sees it."""
+
+    id: DeliveryId
+    notification_id: NotificationId
+    rung: int
+    channel: Channel
+    provider: str
+    address: str
+    state: DeliveryState
+    reason: Reason | None
+    reference: str | None
+    attempted_at: datetime
+    message: Mapping[str, Any] | None
+    language: str
+
+    @property
+    def may_be_repeated(self) -> bool:
+        """It failed for now; everything else about this channel of the rung is settled."""
+        return self.state is DeliveryState.FAILED and self.reason in (Reason.TEMPORARY, Reason.CONFIGURATION)
+
+
+def read_deliveries(connection: Connection, ids: Iterable[NotificationId]) -> dict[NotificationId, list[Delivery]]:
+    """The deliveries of some notifications, oldest first; those before a `resend` are left out."""
+    found: dict[NotificationId, list[Delivery]] = {}
+    for chunk in chunks(ids):
+        current = select(t.delivery).where(D.notification_id.in_(chunk), D.rung >= 0).order_by(D.id)
+        for row in connection.execute(current):
+            found.setdefault(NotificationId(row.notification_id), []).append(_delivery(row))
+    return found
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    return Delivery(
+        id=DeliveryId(row.id),
+        notification_id=NotificationId(row.notification_id),
+        rung=row.rung,
+        channel=Channel(row.channel),
+        provider=row.provider,
+        address=row.address,
+        state=DeliveryState(row.state),
+        reason=Reason(row.reason) if row.reason else None,
+        reference=row.reference,
+        attempted_at=row.attempted_at,
+        message=row.message,
+        language=row.language,
+    )
+
+
+def begin(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[DeliveryId]:
+    """Write deliveries in state `attempting`; answers their ids in the order of the rows."""
+    ids: list[DeliveryId] = []
+    for start in range(0, len(rows), 500):
+        part = rows[start : start + 500]
+        answer = connection.execute(
+            insert(t.delivery).returning(D.id, sort_by_parameter_order=True),
+            [{**row, "state": DeliveryState.ATTEMPTING.value} for row in part],
+        )
+        ids += [DeliveryId(key) for key in answer.scalars()]
+    return ids
+
+
+def keep_messages(connection: Connection, messages: Mapping[DeliveryId, Message]) -> None:
+    """Keep each message as it leaves: a repeat of an unknown attempt keeps its bytes and Message-ID (S66)."""
+    if not messages:
+        return
+    rows = [
+        {
+            "key": key,
+            "stored": pack(message),
+            "segments": message.segments if isinstance(message, SmsMessage) else None,
+        }
+        for key, message in sorted(messages.items())
+    ]
+    statement = update(t.delivery).where(D.id == bindparam("key"))
+    connection.execute(statement.values(message=bindparam("stored"), segments=bindparam("segments")), rows)
+
+
+def record(connection: Connection, outcomes: Mapping[DeliveryId, Outcome], *, now: datetime) -> None:
+    """Write what the provider answered, unless a receipt was faster."""
+    rows = []
+    for key, outcome in sorted(outcomes.items()):
+        row: dict[str, Any] = {"key": key, "now": now, "ref": None, "why": None, "error": None, "words": None}
+        match outcome:
+            case Accepted(reference):
+                row |= {"to": DeliveryState.ACCEPTED.value, "ref": reference}
+            case Rejected(reason, _, code, detail):
+                row |= {
+                    "to": DeliveryState.FAILED.value,
+                    "why": reason.value,
+                    "error": code,
+                    "words": clean(detail),
+                }
+            case _:
+                row |= {
+                    "to": DeliveryState.UNKNOWN.value,
+                    "why": Reason.TIMED_OUT.value,
+                    "words": clean(outcome.detail),
+                }
+        rows.append(row)
+    for state in DeliveryState:
+        part = [row for row in rows if row["to"] == state.value]
+        if not part:
+            continue
+        allowed = [origin.value for origin, targets in DELIVERY_MOVES.items() if state in targets]
+        connection.execute(
+            update(t.delivery)
+            .where(D.id == bindparam("key"), or_(*(D.state == origin for origin in allowed)))
+            .values(
+                state=bindparam("to"),
+                reason=bindparam("why"),
+                code=bindparam("error"),
+                detail=bindparam("words"),
+                outcome_at=bindparam("now"),
+                updated_at=bindparam("now"),
+            ),
+            part,
+        )
+    referenced = [row for row in rows if row["ref"] is not None]
+    if referenced:
+        connection.execute(
+            update(t.delivery).where(D.id == bindparam("key")).values(reference=bindparam("ref")), referenced
+        )
+
+
+def clean(text: str) -> str | None:
+    """A provider's words, without what a database refuses and not longer than anybody reads."""
+    return text.replace("\x00", "")[:500] or None
+
+
+def pack(message: Message) -> dict[str, Any]:
+    """A message as JSON."""
+    packed: dict[str, Any] = asdict(message)
+    packed["kind"] = type(message).__name__
+    if isinstance(message, EmailMessage):
+        packed["attachments"] = [
+            {**asdict(one), "content": base64.b64encode(one.content).decode()} for one in message.attachments
+        ]
+    return packed
+
+
+def unpack(packed: Mapping[str, Any], delivery_id: DeliveryId) -> Message:
+    """The same message again, for another delivery."""
+    values = {key: value for key, value in packed.items() if key != "kind"} | {"delivery_id": delivery_id}
+    match packed["kind"]:
+        case "SmsMessage":
+            return SmsMessage(**values)
+        case "WhatsAppMessage":
+            return WhatsAppMessage(**values)
+        case _:
+            values["attachments"] = tuple(
+                Attachment(one["filename"], one["content_type"], base64.b64decode(one["content"]))
+                for one in values["attachments"]
+            )
+            return EmailMessage(**values)
