@@ -1,0 +1,285 @@
+"""Plan: find the subjects a moment or a change concerns, decide each, and bring the outbox into line.
+
+Planning twice adds nothing; a planner that dies half-way is repeated from its cursor; two planners at once
+collide on the unique key of the cycle and nowhere else.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, select, update
+
+from notifier.calendar.office import OfficeCalendar
+from notifier.model import (
+    Entry,
+    NotificationState,
+    Office,
+    OfficeId,
+    Reason,
+    Subject,
+    SubjectKind,
+)
+from notifier.reconcile import PlanReport, count, reconcile
+from notifier.rules.compile import candidates
+from notifier.rules.decide import Decision, Ground, decide
+from notifier.rules.rule import Rule, RuleSet
+from notifier.store import outbox
+from notifier.store import tables as t
+from notifier.store.candidates import changed_subjects, due_subjects, forget_changes, roles_beginning
+from notifier.store.engine import reading, writing
+from notifier.store.subjects import read_entries, read_in_force, read_offices, read_subjects
+
+#: How many changes, and how many subjects, one transaction looks at.
+CHANGES_AT_ONCE = 5_000
+SUBJECTS_AT_ONCE = 400
+
+Key = tuple[SubjectKind, int]
+
+
+class Planner:
+    """Plans for every office of the register with the rules it was given."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        rules: RuleSet,
+        calendar_of: Callable[[Office], OfficeCalendar],
+        *,
+        adult_age: int = 18,
+    ) -> None:
+        self.engine = engine
+        self.rules = rules
+        self.calendar_of = calendar_of
+        self.adult_age = adult_age
+
+    def plan(self, *, now: datetime, progress: Callable[[int, int], None] | None = None) -> PlanReport:
+        """Bring the outbox up to the end of each office's today. `now` is aware."""
+        now = now.astimezone(UTC)
+        report = PlanReport()
+        with writing(self.engine) as connection:
+            self._enter_into_force(connection, now)
+        while True:
+            with writing(self.engine) as connection:
+                changes = changed_subjects(connection, CHANGES_AT_ONCE)
+                self._settle_subjects(connection, {(kind, key): None for _, kind, key in changes}, now, report)
+                forget_changes(connection, [change for change, _, _ in changes])
+            if len(changes) < CHANGES_AT_ONCE:
+                break
+        with reading(self.engine) as connection:
+            concerned, cursors = self._concerned(connection, now)
+        keys = sorted(concerned)
+        for start in range(0, len(keys), SUBJECTS_AT_ONCE):
+            part = {key: concerned[key] for key in keys[start : start + SUBJECTS_AT_ONCE]}
+            with writing(self.engine) as connection:
+                self._settle_subjects(connection, part, now, report)
+            if progress is not None:
+                progress(min(start + SUBJECTS_AT_ONCE, len(keys)), len(keys))
+        with writing(self.engine) as connection:
+            _advance(connection, cursors)
+        return report
+
+    def dry_run(self, *, now: datetime) -> PlanReport:
+        """The same, on a connection that cannot write: what would be planned, and for whom."""
+        now = now.astimezone(UTC)
+        report = PlanReport()
+        with reading(self.engine) as connection:
+            changes = changed_subjects(connection, 2**31)
+            concerned, _ = self._concerned(connection, now)
+            for _, kind, subject_id in changes:
+                concerned[kind, subject_id] = None
+            keys = sorted(concerned)
+            for start in range(0, len(keys), SUBJECTS_AT_ONCE):
+                part = {key: concerned[key] for key in keys[start : start + SUBJECTS_AT_ONCE]}
+                for subject, found in self._decided(connection, part, now):
+                    count(subject, found, self._until(subject.office, now), report)
+        return report
+
+    # ------------------------------------------------------------------------------------------ candidates
+
+    def _enter_into_force(self, connection: Connection, now: datetime) -> None:
+        rows = [
+            {"rule": rule.name, "step": step.name, "since": now}
+            for rule in self.rules.rules
+            if rule.enabled
+            for step in rule.steps
+            if step.enabled
+        ]
+        if rows:
+            connection.execute(outbox.insert_once(connection, t.in_force), rows)
+
+    def _in_force(self, connection: Connection, now: datetime) -> dict[tuple[str, str], datetime]:
+        known = read_in_force(connection)
+        wanted = ((rule.name, step.name) for rule in self.rules.rules for step in rule.steps)
+        return {key: known.get(key, now) for key in wanted}
+
+    def _until(self, office: Office, now: datetime) -> datetime:
+        """The end of the office's today: its day is planned whole, so that a morning can be looked at in advance."""
+        calendar = self.calendar_of(office)
+        return calendar.instant(calendar.day_of(now) + timedelta(days=1), time(0, 0)) - timedelta(microseconds=1)
+
+    def _concerned(
+        self, connection: Connection, now: datetime
+    ) -> tuple[dict[Key, set[str] | None], dict[str, tuple[datetime, str]]]:
+        """Subjects that a moment between the last plan and today's end may concern, and the cursors to set after."""
+        concerned: dict[Key, set[str] | None] = defaultdict(set)
+        cursors: dict[str, tuple[datetime, str]] = {}
+        known = {
+            row.name: row for row in connection.execute(select(t.cursor).where(t.cursor.c.name.startswith("plan:")))
+        }
+        in_force = self._in_force(connection, now)
+        for group in self._groups(connection).values():
+            office = group[0]
+            until = self._until(office, now)
+            ids = [one.id for one in group]
+            for rule in self.rules.rules:
+                if not rule.enabled or not rule.applies_at(office.code):
+                    continue
+                for one in group:
+                    cursors[f"plan:{rule.name}:{one.code}"] = (until, self._fingerprint(rule, office))
+                starts = [known.get(f"plan:{rule.name}:{one.code}") for one in group]
+                found = self._due_in_span(connection, rule, office, ids, starts, in_force, until)
+                for subject_id in found:
+                    names = concerned[rule.subject, subject_id]
+                    if names is not None:
+                        names.add(rule.name)
+        last = known.get("plan:roles")
+        today = now.date() + timedelta(days=1)
+        if last is not None and last.at is not None:
+            for key in roles_beginning(connection, last.at.date() - timedelta(days=1), today):
+                concerned[key] = None
+        cursors["plan:roles"] = (now, "")
+        return concerned, cursors
+
+    def _due_in_span(
+        self,
+        connection: Connection,
+        rule: Rule,
+        office: Office,
+        office_ids: Sequence[OfficeId],
+        starts: Sequence[Any],
+        in_force: Mapping[tuple[str, str], datetime],
+        until: datetime,
+    ) -> set[int]:
+        calendar = self.calendar_of(office)
+        fingerprint = self._fingerprint(rule, office)
+        found: set[int] = set()
+        if any(start is None or start.text != fingerprint for start in starts):
+            # S29: after a change of rule, windows or calendar, over the whole useful span. Nothing from before
+            # the rule was in force exists (S44), so the span begins there.
+            after = min(in_force[rule.name, step.name] for step in rule.steps) - timedelta(days=1)
+            if any(start is not None for start in starts):
+                found.update(self._pending(connection, rule, office_ids))
+        else:
+            after = min(start.at for start in starts)
+        if after < until:
+            for question in candidates(rule, calendar, self.rules, after=after, until=until):
+                found.update(due_subjects(connection, question, office_ids))
+        return found
+
+    def _pending(self, connection: Connection, rule: Rule, office_ids: Sequence[OfficeId]) -> list[int]:
+        n = t.notification.c
+        query = select(n.subject_id).where(
+            n.rule == rule.name,
+            n.office_id.in_(office_ids),
+            n.state.in_([NotificationState.SCHEDULED.value, NotificationState.SPENT.value]),
+        )
+        return list(connection.execute(query.distinct()).scalars())
+
+    def _groups(self, connection: Connection) -> dict[tuple[str, ...], list[Office]]:
+        """Offices that compute alike (zone, calendar, windows, rules) are asked about together."""
+        groups: dict[tuple[str, ...], list[Office]] = defaultdict(list)
+        for office in read_offices(connection).values():
+            windows = sorted(kind for code, kind in self.rules.windows if code == office.code)
+            own = office.code if windows else ""
+            applying = "".join("1" if rule.applies_at(office.code) else "0" for rule in self.rules.rules)
+            groups[(office.zone, self.calendar_of(office).fingerprint, own, applying)].append(office)
+        return groups
+
+    def _fingerprint(self, rule: Rule, office: Office) -> str:
+        windows = sorted(
+            (code, kind, repr(window))
+            for (code, kind), window in self.rules.windows.items()
+            if code in ("", office.code)
+        )
+        text = repr((rule.digest, self.calendar_of(office).fingerprint, windows))
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    # -------------------------------------------------------------------------------------------- decisions
+
+    def _decided(
+        self, connection: Connection, keys: Mapping[Key, set[str] | None], now: datetime
+    ) -> list[tuple[Subject, list[tuple[Rule, list[Decision], list[Entry]]]]]:
+        offices = read_offices(connection)
+        in_force = self._in_force(connection, now)
+        answers = []
+        for kind in SubjectKind:
+            ids = [key for key_kind, key in keys if key_kind is kind]
+            if not ids:
+                continue
+            subjects = read_subjects(connection, kind, ids, offices)
+            entries = read_entries(connection, kind, ids)
+            rules = [rule for rule in self.rules.rules if rule.subject is kind]
+            for key, subject in subjects.items():
+                ground = Ground(self.calendar_of(subject.office), self.rules, in_force, self.adult_age)
+                found = []
+                for rule in rules:
+                    names = keys[kind, key]
+                    if (names is not None and rule.name not in names) or not rule.applies_at(subject.office.code):
+                        continue
+                    ledger = [entry for entry in entries.get(key, ()) if entry.rule == rule.name]
+                    found.append((rule, decide(rule, subject, ledger, now=now, ground=ground), ledger))
+                answers.append((subject, found))
+        return answers
+
+    def _settle_subjects(
+        self, connection: Connection, keys: Mapping[Key, set[str] | None], now: datetime, report: PlanReport
+    ) -> None:
+        new: list[dict[str, Any]] = []
+        for subject, found in self._decided(connection, keys, now):
+            report.subjects += 1
+            until = self._until(subject.office, now)
+            if keys[subject.kind, subject.id] is None:
+                self._note_missing_date(connection, subject, found, now)
+            for rule, decisions, ledger in found:
+                new += reconcile(connection, subject, rule, decisions, ledger, until, now, report)
+        added = outbox.schedule(connection, new, now=now)
+        report.planned += len(added)
+        if added:
+            query = select(t.notification.c.rule).where(t.notification.c.id.in_(added[:500]))
+            if len(added) > 500:
+                query = select(t.notification.c.rule).where(t.notification.c.id >= min(added))
+            for name in connection.execute(query).scalars():
+                report.by_rule[name] += 1
+
+    def _note_missing_date(
+        self,
+        connection: Connection,
+        subject: Subject,
+        found: Sequence[tuple[Rule, list[Decision], list[Entry]]],
+        now: datetime,
+    ) -> None:
+        """A document that must have an expiry and has none is work for the office, not silence (S20)."""
+        document = self.rules.documents.get(str(subject.facts.get("type")))
+        dateless = any(decision.reason is Reason.NO_DATE for _, decisions, _ in found for decision in decisions)
+        if document is None or not document.needs_expiry or subject.facts.get("expiry") is not None or not dateless:
+            return
+        item = {
+            "office_id": subject.office.id,
+            "kind": "missing date",
+            "key": f"missing date:{subject.kind}:{subject.id}",
+            "subject_kind": subject.kind.value,
+            "subject_id": subject.id,
+            "note": f"a document of type {document.name} has no expiry date",
+            "created_at": now,
+        }
+        connection.execute(outbox.insert_once(connection, t.work_item).values(item))
+
+
+def _advance(connection: Connection, cursors: Mapping[str, tuple[datetime, str]]) -> None:
+    for name, (at, text) in cursors.items():
+        done = connection.execute(update(t.cursor).where(t.cursor.c.name == name).values(at=at, text=text)).rowcount
+        if not done:
+            connection.execute(outbox.insert_once(connection, t.cursor).values(name=name, at=at, text=text))
