@@ -1,0 +1,116 @@
+"""Guard: everything that may have changed since planning, asked again on fresh data just before a message leaves."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from notifier.batch import BatchReport, Bundle, Limits
+from notifier.calendar.office import OfficeCalendar
+from notifier.model import NotificationState, Office, Reason
+from notifier.reconcile import ending_of
+from notifier.rules.decide import Decision, Ground, Verdict, decide
+from notifier.rules.rule import RuleSet
+from notifier.store import outbox
+from notifier.store.outbox import Claimed
+
+#: What an officer's `resend` overrules; that the person is no longer concerned, it does not.
+OVERRULED = frozenset(
+    {
+        Reason.NOT_YET,
+        Reason.SENDING_HOURS,
+        Reason.SPENT,
+        Reason.TOLD,
+        Reason.TOLD_TODAY,
+        Reason.AFTER_DEADLINE,
+        Reason.TOO_LATE,
+    }
+)
+
+
+class Guard:
+    """Lets a claimed notification pass, holds it until later, or ends it; always with a reason."""
+
+    def __init__(self, rules: RuleSet, calendar_of: Callable[[Office], OfficeCalendar], limits: Limits) -> None:
+        self.rules = rules
+        self.calendar_of = calendar_of
+        self.limits = limits
+
+    def check(self, connection: Connection, bundle: Bundle, *, now: datetime, report: BatchReport) -> Decision | None:
+        """The decision to act on, or None when it does not leave now."""
+        claimed = bundle.claimed
+        if bundle.rule is None or bundle.subject is None or not bundle.rule.enabled:
+            end(connection, claimed, NotificationState.CANCELLED, Reason.RULE_GONE, "", now=now, report=report)
+            return None
+        decisions = self.decisions(bundle, now=now)
+        mine = (claimed.step, claimed.occurrence, claimed.cycle, claimed.party_id)
+        decision = next((one for one in decisions if one.key == mine), None)
+        if decision is not None and claimed.forced and decision.reason in OVERRULED:
+            return decision
+        if decision is not None and decision.verdict is Verdict.GOES:
+            return decision if self._within_cap(connection, bundle, decision, now, report) else None
+        if decision is not None and decision.verdict is Verdict.LATER and decision.leaves_at is not None:
+            until = decision.leaves_at
+            outbox.hold(connection, claimed.id, until, decision.reason, now=now, attempt=claimed.attempt)
+            report.held += 1
+            return None
+        entry = next(one for one in bundle.entries if one.id == claimed.id)
+        end(connection, claimed, *ending_of(entry, decision, decisions), now=now, report=report)
+        return None
+
+    def decisions(self, bundle: Bundle, *, now: datetime) -> list[Decision]:
+        """What the law says now. The row under way does not count as told, else no ladder could climb."""
+        if bundle.rule is None or bundle.subject is None:
+            return []
+        claimed = bundle.claimed
+        entries = [replace(one, told_at=None) if one.id == claimed.id else one for one in bundle.entries]
+        calendar = self.calendar_of(bundle.subject.office)
+        ground = Ground(calendar, self.rules, bundle.in_force, self.limits.adult_age)
+        underway = claimed.first_sent_at is not None
+        return decide(bundle.rule, bundle.subject, entries, now=now, ground=ground, underway=underway)
+
+    def _within_cap(
+        self, connection: Connection, bundle: Bundle, decision: Decision, now: datetime, report: BatchReport
+    ) -> bool:
+        """One message a day and three a week for a person; a cap never costs a message its use (S81)."""
+        claimed, subject, recipient = bundle.claimed, bundle.subject, decision.recipient
+        if claimed.forced or not claimed.capped or subject is None or recipient is None:
+            return True
+        if recipient.party.kind == "desk":
+            return True
+        calendar = self.calendar_of(subject.office)
+        day, limits = calendar.day_of(now), self.limits
+        if outbox.take_cap(
+            connection, claimed.party_id, day, claimed.id, per_day=limits.per_day, per_week=limits.per_week
+        ):
+            return True
+        time_of_day = decision.step.time or claimed.moment.astimezone(calendar.zone).time()
+        tomorrow = calendar.instant(day + timedelta(days=1), time_of_day)
+        if claimed.useful_until is not None and tomorrow > claimed.useful_until:
+            return True
+        outbox.hold(connection, claimed.id, tomorrow, Reason.CAP, now=now, attempt=claimed.attempt)
+        report.held += 1
+        return False
+
+
+def end(
+    connection: Connection,
+    claimed: Claimed,
+    state: NotificationState,
+    reason: Reason,
+    detail: str,
+    *,
+    now: datetime,
+    report: BatchReport,
+) -> None:
+    """End a claimed notification; of one already sent only the ladder ends. What expires is work for the office."""
+    report.ended += 1
+    if claimed.state is NotificationState.SENT:
+        outbox.stop_ladder(connection, claimed.id, reason, now=now, attempt=claimed.attempt)
+        return
+    ended = outbox.end(connection, claimed.id, state, reason, now=now, detail=detail, attempt=claimed.attempt)
+    outbox.free_cap(connection, claimed.id)
+    if ended and state in (NotificationState.EXPIRED, NotificationState.UNDELIVERABLE):
+        note = f"{claimed.rule} / {claimed.step}: {reason}"
+        outbox.add_work_item(connection, claimed, state.value, note, now=now)

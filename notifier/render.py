@@ -1,0 +1,202 @@
+"""Render: from a decision and the register as it is now to the message that leaves; `preview` uses it too."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from notifier.calendar.office import OfficeCalendar
+from notifier.messages.envelope import Envelope
+from notifier.messages.facts import (
+    CaseFacts,
+    DocumentFacts,
+    HolderFacts,
+    MessageFacts,
+    OfficeFacts,
+    RecipientFacts,
+)
+from notifier.messages.masking import mask, short_name
+from notifier.messages.templates import Templates
+from notifier.model import Channel, DeliveryId, Message, Office, Party, Subject, SubjectKind, Value
+from notifier.rules.decide import Decision
+from notifier.rules.facts import View
+from notifier.rules.moments import anchor_value, deadline_day, deadline_instant
+from notifier.rules.rule import Anchor, Rule, RuleSet
+
+#: Makes the address of a one-click opt-out; "" where the office has no public address.
+OptOutLink = Callable[[Party, Channel, str], str]
+
+
+#: Stands in for the delivery of a preview, which has none.
+NO_DELIVERY = DeliveryId(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Senders:
+    """Who a message comes from where the office names nobody of its own."""
+
+    sms: str
+    whatsapp: str
+    email: str
+
+    def of(self, channel: Channel, office: Office) -> str:
+        match channel:
+            case Channel.SMS:
+                return office.sms_sender or self.sms
+            case Channel.WHATSAPP:
+                return office.whatsapp_sender or self.whatsapp
+            case Channel.EMAIL:
+                return office.email_sender or self.email
+
+
+@dataclass(frozen=True, slots=True)
+class Renderer:
+    """Everything a text needs that is not in the register."""
+
+    templates: Templates
+    rules: RuleSet
+    senders: Senders
+    portal_url: str
+    verify_url: str
+    message_id_domain: str
+    optout_link: OptOutLink
+
+    def render(
+        self,
+        rule: Rule,
+        decision: Decision,
+        subject: Subject,
+        channel: Channel,
+        address: str,
+        *,
+        calendar: OfficeCalendar,
+        now: datetime,
+        delivery_id: DeliveryId = NO_DELIVERY,
+        stable_key: str = "preview",
+        language: str | None = None,
+    ) -> tuple[Message, str]:
+        """The message and its language. Raises TemplateError when the text cannot be made from the facts."""
+        recipient = decision.recipient
+        if recipient is None:
+            raise ValueError("a message needs a recipient")
+        template = decision.step.template
+        wanted = language or recipient.party.language
+        chosen = self.templates.choose_language(template, channel, wanted, recipient.party.nationality)
+        link = self.optout_link(recipient.party, channel, address)
+        facts = self.facts(rule, decision, subject, chosen, calendar=calendar, now=now, optout_url=link)
+        envelope = Envelope(
+            delivery_id=delivery_id,
+            to=address,
+            sender=self.senders.of(channel, subject.office),
+            message_id_domain=self.message_id_domain,
+            unsubscribe_url=link or None,
+            unsubscribe_mailto=None,
+            stable_key=stable_key,
+            now=now,
+        )
+        return self.templates.compose(template, channel, chosen, facts, envelope), chosen
+
+    def facts(
+        self,
+        rule: Rule,
+        decision: Decision,
+        subject: Subject,
+        language: str,
+        *,
+        calendar: OfficeCalendar,
+        now: datetime,
+        optout_url: str,
+    ) -> MessageFacts:
+        """What the text may speak of, true at the moment of sending (S34, S66)."""
+        if decision.recipient is None:
+            raise ValueError("a message needs a recipient")
+        view = View(subject, now, calendar, self.rules, rule)
+        party, holder, zone = decision.recipient.party, subject.holder, calendar.zone
+        name = holder.name if holder else subject.number
+        act_by = deadline_day(rule, view.dates, calendar, self.rules)
+        about = _date_about(subject) or act_by
+        opens = (
+            anchor_value(Anchor("window opens"), view.dates, calendar, self.rules, rule)
+            if view.dates.document_type
+            else None
+        )
+        return MessageFacts(
+            office=_office(subject.office, calendar, view.today),
+            recipient=RecipientFacts(party.name, party.kind, decision.recipient.role),
+            holder=HolderFacts(name, short_name(name)),
+            document=self._document(subject, language),
+            case=_case(subject),
+            today=view.today,
+            act_by=act_by or about,
+            days_left=(about - view.today).days if about else None,
+            opens_on=opens if isinstance(opens, date) else None,
+            deadline_at=_on_clock(deadline_instant(rule, view.dates, calendar, self.rules), zone),
+            appointment_at=_on_clock(subject.facts.get("appointment"), zone),
+            payment_due_at=_on_clock(subject.facts.get("payment deadline"), zone),
+            collect_by=_day(subject.facts.get("collection deadline")),
+            documents_due_on=_day(subject.facts.get("documents deadline")),
+            portal_url=self.portal_url,
+            verify_url=self.verify_url,
+            optout_url=optout_url,
+            step=decision.step.name,
+            rule=rule.name,
+            urgent=decision.step.urgent,
+            legal_basis=rule.legal_basis,
+        )
+
+    def _document(self, subject: Subject, language: str) -> DocumentFacts | None:
+        if subject.kind is not SubjectKind.PERMIT:
+            return None
+        kind = str(subject.facts.get("type"))
+        known = self.rules.documents.get(kind)
+        label = known.labels.get(language) or known.labels.get("en") or kind if known else kind
+        return DocumentFacts(
+            type=kind,
+            label=label,
+            number=subject.number,
+            number_masked=mask(subject.number),
+            expires_on=_day(subject.facts.get("expiry")),
+            issued_on=_day(subject.facts.get("issue")),
+        )
+
+
+def _office(office: Office, calendar: OfficeCalendar, today: date) -> OfficeFacts:
+    return OfficeFacts(
+        name=office.name,
+        phone=office.phone,
+        address=office.address,
+        website=office.website,
+        hours_today=f"{office.opens_at:%H.%M}-{office.closes_at:%H.%M}",
+        zone_label=zone_label(calendar, today),
+    )
+
+
+def zone_label(calendar: OfficeCalendar, day: date) -> str:
+    """WIB, WITA, WIT, or what the zone calls itself."""
+    return datetime(day.year, day.month, day.day, 12, tzinfo=calendar.zone).strftime("%Z")
+
+
+def _case(subject: Subject) -> CaseFacts | None:
+    if subject.kind is not SubjectKind.CASE:
+        return None
+    return CaseFacts(
+        number=subject.number,
+        number_masked=mask(subject.number),
+        service=str(subject.facts.get("service")),
+        state=str(subject.facts.get("state")),
+    )
+
+
+def _date_about(subject: Subject) -> date | None:
+    """The date a permit's text counts its days to: the last day of the stay."""
+    if subject.kind is SubjectKind.CASE:
+        return None
+    return _day(subject.facts.get("expiry")) or _day(subject.facts.get("departure deadline"))
+
+
+def _day(value: Value) -> date | None:
+    return value if isinstance(value, date) and not isinstance(value, datetime) else None
+
+
+def _on_clock(value: Value, zone: ZoneInfo) -> datetime | None:
+    return value.astimezone(zone) if isinstance(value, datetime) else None
