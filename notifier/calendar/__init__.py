@@ -1,0 +1,1 @@
+"""Office time: zones, working days, joint leave, silent days, sending hours."""
