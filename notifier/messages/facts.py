@@ -1,0 +1,144 @@
+"""What a text may speak of: the frozen facts of one message, and nothing of the register besides."""
+
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+
+#: Never shown on channels that anyone near the telephone can read.
+SECRET = frozenset({"document.number", "case.number", "holder.nationality", "recipient.nationality"})
+
+_OFFICE_TITLES = ("Kantor Imigrasi", "Kelas I", "Kelas II", "Kelas III", "Khusus", "Non TPI", "TPI", "Imigrasi")
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeFacts:
+    """The sender. `hours_today` is ready to print ("08.00-15.00"); `zone_label` is WIB, WITA, WIT or the like."""
+
+    name: str
+    phone: str | None = None
+    address: str | None = None
+    website: str | None = None
+    hours_today: str | None = None
+    zone_label: str = ""
+
+    @property
+    def short_name(self) -> str:
+        """The name without its official titles, so that "Imigrasi {short_name}" never says it twice."""
+        rest = self.name.strip()
+        while title := next((each for each in _OFFICE_TITLES if rest.lower().startswith(each.lower() + " ")), ""):
+            rest = rest[len(title) :].strip()
+        return rest
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientFacts:
+    """Who reads it. `kind` is person, organisation or desk; `role` is the word of the rule: holder, sponsor, …"""
+
+    name: str
+    kind: str = "person"
+    role: str = "holder"
+
+
+@dataclass(frozen=True, slots=True)
+class HolderFacts:
+    """Whose document or case it is. `name_short` comes from `masking.short_name` and is meant for SMS."""
+
+    name: str
+    name_short: str
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFacts:
+    """The permit. `number_masked` comes from `masking.mask`; `label` is what people call it ("ITAS")."""
+
+    type: str
+    label: str
+    number: str
+    number_masked: str
+    expires_on: date | None = None
+    issued_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFacts:
+    """The application. `service` and `state` are words of the rule language; texts put them through `| word`."""
+
+    number: str
+    number_masked: str
+    service: str
+    state: str
+    state_label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFacts:
+    """One permit or case of a message that speaks of several (S80, digests).
+
+    `due_at` is the date this item is about: its appointment, payment deadline, last day of collection.
+    """
+
+    holder: HolderFacts
+    document: DocumentFacts | None = None
+    case: CaseFacts | None = None
+    act_by: date | None = None
+    due_at: date | datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFacts:
+    """Everything a template sees, under these names.
+
+    Days are days of the office, instants are aware and already on the office's clock. `today` is the day of sending, so
+    that every "in 5 days" is true when it is read. `days_left` counts from `today` to the date the rule is about (S5).
+    `act_by` is the last day on which acting still helps (S39), `opens_on` the first day on which filing is possible.
+    `others` are what was merged into this message; the most urgent is the message itself.
+    """
+
+    office: OfficeFacts
+    recipient: RecipientFacts
+    holder: HolderFacts
+    today: date
+    document: DocumentFacts | None = None
+    case: CaseFacts | None = None
+    act_by: date | None = None
+    days_left: int | None = None
+    opens_on: date | None = None
+    deadline_at: datetime | None = None
+    appointment_at: datetime | None = None
+    payment_due_at: datetime | None = None
+    collect_by: date | None = None
+    documents_due_on: date | None = None
+    portal_url: str = ""
+    verify_url: str = ""
+    optout_url: str = ""
+    step: str = ""
+    rule: str = ""
+    urgent: bool = False
+    legal_basis: str = ""
+    others: tuple[ItemFacts, ...] = ()
+
+    @property
+    def portal(self) -> str:
+        """Where the person acts: passports only in the M-Paspor app, everything else in the portal of the settings."""
+        for_passport = (self.document is not None and self.document.type == "passport") or (
+            self.case is not None and self.case.service == "passport"
+        )
+        return "M-Paspor" if for_passport else self.portal_url.split("//")[-1].strip("/")
+
+    @property
+    def action_url(self) -> str:
+        """The portal's address where there is one to open; M-Paspor is an app and has none."""
+        return "" if self.portal == "M-Paspor" else self.portal_url
+
+    @property
+    def items(self) -> tuple[ItemFacts, ...]:
+        """This message's own subject and the merged ones, in that order: what a list in an e-mail shows."""
+        return (ItemFacts(self.holder, self.document, self.case, self.act_by), *self.others)
+
+
+#: Names a template may use, properties included.
+NAMES = (*(each.name for each in fields(MessageFacts)), "portal", "action_url", "items")
+
+
+def names_for_template(facts: MessageFacts) -> dict[str, object]:
+    """The facts as the top-level names of a template: `office.name`, `act_by`, …"""
+    return {name: getattr(facts, name) for name in NAMES}

@@ -1,0 +1,216 @@
+"""The templates of a folder, compiled once, and the messages composed from them."""
+
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from jinja2 import TemplateError as JinjaError
+from jinja2 import TemplateSyntaxError
+from jinja2.runtime import LoopContext
+
+from notifier.errors import Fault, FaultsFound, TemplateError
+from notifier.messages import checking
+from notifier.messages.email import build_email
+from notifier.messages.envelope import Envelope
+from notifier.messages.facts import (
+    CaseFacts,
+    DocumentFacts,
+    HolderFacts,
+    ItemFacts,
+    MessageFacts,
+    OfficeFacts,
+    RecipientFacts,
+    names_for_template,
+)
+from notifier.messages.languages import first_available, preferences
+from notifier.messages.letter import Paragraph
+from notifier.messages.library import LAYOUT, Library, Source, footer_path, read_library
+from notifier.messages.localise import localiser
+from notifier.messages.masking import refuse_full_numbers
+from notifier.messages.placeholders import missing
+from notifier.messages.sandbox import TemplateEnvironment, build_environment, one_line
+from notifier.messages.segments import is_plain, plain, segments
+from notifier.messages.whatsapp import LONGEST_BODY, Variable, fill
+from notifier.model import Channel, EmailMessage, Message, SmsMessage, WhatsAppMessage
+
+_RECORDS = frozenset(
+    {OfficeFacts, RecipientFacts, HolderFacts, DocumentFacts, CaseFacts, ItemFacts, Paragraph, LoopContext}
+)
+
+
+class Templates:
+    """Every template by name, channel and language. Built by `load`; holds no file and no state that changes."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self._environments = _environments(library)
+        self._faults = list(library.faults) + checking.static_faults(library, self._environments)
+        self._sources = {
+            (source.name, source.channel, source.language): source
+            for source in library.sources
+            if source.language in self._environments
+            and (source.channel is not Channel.WHATSAPP or source.manifest is not None)
+        }
+        self._languages: dict[tuple[str, Channel], frozenset[str]] = {}
+        for name, channel, language in self._sources:
+            known = self._languages.get((name, channel), frozenset())
+            self._languages[name, channel] = known | {language}
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Reads what can be read and keeps the faults for `check`, so that a linter shows all of them at once."""
+        return cls(read_library(folder))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Raises FaultsFound with every fault that can be seen without rendering."""
+        templates = cls.read(folder)
+        if templates._faults:
+            raise FaultsFound(list(dict.fromkeys(templates._faults)))
+        return templates
+
+    def names(self) -> frozenset[str]:
+        """`itas/extension`, …: the folders that hold a template."""
+        return frozenset(source.name for source in self.library.sources)
+
+    def has(self, name: str, channel: Channel, language: str) -> bool:
+        return (name, channel, language) in self._sources
+
+    def languages(self, name: str, channel: Channel | None = None) -> frozenset[str]:
+        """The languages of a template, in one channel or in any."""
+        channels = [channel] if channel else list(Channel)
+        return frozenset().union(*(self._languages.get((name, each), frozenset()) for each in channels))
+
+    def choose_language(self, name: str, channel: Channel, wanted: str | None, nationality: str | None) -> str:
+        """The recipient's language, else English then Indonesian for foreigners, else Indonesian.
+
+        Raises TemplateError when the template does not exist in this channel at all.
+        """
+        found = first_available(preferences(wanted, nationality), self.languages(name, channel))
+        if found is None:
+            raise TemplateError(f"there is no template {name!r} for {channel}")
+        return found
+
+    def placeholder_sids(self) -> list[str]:
+        """WhatsApp files that still hold the content_sid this product ships with: no provider knows them."""
+        manifests = ((source.file, source.manifest) for source in self.library.sources)
+        return sorted(file for file, manifest in manifests if manifest is not None and manifest.is_shipped_sid)
+
+    def compose(self, name: str, channel: Channel, language: str, facts: MessageFacts, envelope: Envelope) -> Message:
+        """The message, ready to leave.
+
+        Raises TemplateError when there is no such template, a value is missing, or a secret would leave; the text
+        names file, line and placeholder, never a value.
+        """
+        source = self._sources.get((name, channel, language))
+        if source is None:
+            raise TemplateError(f"there is no template {name!r} for {channel} in {language!r}")
+        if channel is Channel.EMAIL:
+            return self._compose_email(source, facts, envelope)
+        compose = self._compose_sms if channel is Channel.SMS else self._compose_whatsapp
+        message = compose(source, facts, envelope)
+        refuse_full_numbers(message.text, facts)
+        return message
+
+    def check(self) -> list[Fault]:
+        """Every fault of every file: those seen in the text and, where there are none, those seen by rendering it."""
+        broken = {fault.file for fault in self._faults}
+        rendered = checking.rendering_faults(self, [each for each in self._sources.values() if each.file not in broken])
+        return sorted({*self._faults, *(fault for fault in rendered if fault.file not in broken)})
+
+    def _compose_sms(self, source: Source, facts: MessageFacts, envelope: Envelope) -> SmsMessage:
+        text = one_line(self._render(source, source.path, names_for_template(facts)))
+        # A text written in GSM-7 stays in it: a name with one foreign letter must not double the price.
+        if is_plain(source.text):
+            text = plain(text)
+        size = segments(text)
+        return SmsMessage(envelope.delivery_id, envelope.to, envelope.sender, text, size.count, size.encoding)
+
+    def _compose_whatsapp(self, source: Source, facts: MessageFacts, envelope: Envelope) -> WhatsAppMessage:
+        assert source.manifest is not None
+        names = names_for_template(facts)
+        values = {
+            each.number: one_line(self._render(source, _variable_path(source, each), names))
+            for each in source.manifest.variables
+        }
+        empty = [number for number, value in values.items() if not value]
+        if empty:
+            raise TemplateError(f"{source.file}: variable {empty[0]} came out empty; the provider refuses that")
+        text = fill(source.manifest.body, values)
+        if len(text) > LONGEST_BODY:
+            raise TemplateError(f"{source.file}: {len(text)} characters once filled in; the limit is {LONGEST_BODY}")
+        return WhatsAppMessage(
+            envelope.delivery_id,
+            envelope.to,
+            envelope.sender,
+            source.manifest.content_sid,
+            {str(number): value for number, value in values.items()},
+            text,
+        )
+
+    def _compose_email(self, source: Source, facts: MessageFacts, envelope: Envelope) -> EmailMessage:
+        names = names_for_template(facts)
+
+        def layout(extra: Mapping[str, object]) -> str:
+            return self._render(source, LAYOUT, {**names, **extra})
+
+        letter = self._render(source, source.path, names)
+        footer = self._render(source, footer_path(source.language), names)
+        try:
+            return build_email(letter, footer, layout, facts, envelope, source.language)
+        except ValueError as error:
+            raise TemplateError(f"{source.file}: {error}") from error
+
+    def _render(self, source: Source, path: str, names: Mapping[str, object]) -> str:
+        try:
+            return self._environments[source.language].get_template(path).render(names)
+        except (JinjaError, ValueError, TypeError, AttributeError) as error:
+            raise TemplateError(self._where(source, error, names)) from error
+
+    def _where(self, source: Source, error: Exception, names: Mapping[str, object]) -> str:
+        """`file:line: what is wrong`, in words that hold no value of the register."""
+        environment = self._environments[source.language]
+        if isinstance(error, TemplateSyntaxError):
+            return f"{error.filename or source.file}:{error.lineno}: {error.message}"
+        for frame in reversed(traceback.extract_tb(error.__traceback__)):
+            text = self._texts(source).get(frame.filename)
+            if text is not None and frame.lineno is not None:
+                absent = missing(environment.parse(text), frame.lineno, names)
+                told = f"no value for {', '.join(absent)}" if absent else str(error)
+                return f"{frame.filename.partition('#')[0]}:{frame.lineno}: {told}"
+        return f"{source.file}: {error}"
+
+    def _texts(self, source: Source) -> dict[str, str]:
+        """What a line of an error may lie in, by the name Jinja gives it."""
+        files = [*self.library.shared.values(), *_files_of(source).values()]
+        return {file: text for text, file in files}
+
+
+def check_templates(folder: Path) -> list[Fault]:
+    """All faults of a folder of templates in one run; empty when it is sound."""
+    return Templates.read(folder).check()
+
+
+def _environments(library: Library) -> dict[str, TemplateEnvironment]:
+    files = dict(library.shared)
+    for source in library.sources:
+        files.update(_files_of(source))
+    return {
+        language: build_environment(files, localiser(language, words).filters(), _RECORDS)
+        for language, words in library.words.items()
+    }
+
+
+def _files_of(source: Source) -> dict[str, tuple[str, str]]:
+    """The small templates of a source by path: itself, or one for each WhatsApp variable."""
+    if source.manifest is None:
+        return {source.path: (source.text, source.file)}
+    return {
+        _variable_path(source, each): (each.template, f"{source.file}#{each.number}")
+        for each in source.manifest.variables
+    }
+
+
+def _variable_path(source: Source, variable: Variable) -> str:
+    return f"{source.path}#{variable.number}"
