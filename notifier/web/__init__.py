@@ -1,0 +1,1 @@
+"""The door for providers and recipients: callbacks, one-click unsubscribe, health."""

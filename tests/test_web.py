@@ -1,0 +1,171 @@
+"""The web door: what Twilio and monitors get to see, and what nobody may."""
+
+import contextlib
+import http.client
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from urllib.parse import urlencode
+
+import pytest
+from outbox_rows import NOW, NUMBER, a_delivery, a_notification, a_party
+from sqlalchemy import Engine, select
+from web_site import FORM, KEY, PUBLIC, TOKEN, Site, count, running
+
+from notifier.channels.twilio_forms import sign
+from notifier.clock import StandingClock
+from notifier.model import Channel, DeliveryState, PartyId
+from notifier.store import tables
+from notifier.store.engine import open_engine, writing
+from notifier.tokens import hash_address, make_token
+from notifier.web.app import Needs
+from notifier.web.batch import Limits
+from notifier.web.optout import load_words
+
+
+@pytest.fixture
+def needs(engine: Engine) -> Needs:
+    return Needs(engine, StandingClock(NOW), load_words(), KEY, TOKEN, PUBLIC)
+
+
+@pytest.fixture
+def site(needs: Needs) -> Iterator[Site]:
+    with running(needs) as site:
+        yield site
+
+
+def states(engine: Engine) -> list[str]:
+    with writing(engine) as connection:
+        return list(connection.scalars(select(tables.delivery.c.state).order_by(tables.delivery.c.id)))
+
+
+def test_a_status_is_stored_before_it_is_answered(site: Site, engine: Engine) -> None:
+    with writing(engine) as connection:
+        delivery = a_delivery(connection, state=DeliveryState.UNKNOWN)
+    form = {"MessageSid": "SM1", "MessageStatus": "delivered", "ErrorCode": "", "New": "Käse & ü\0"}
+
+    answer = site.post(f"/twilio/status?delivery={delivery}", form)
+
+    assert (answer.status, answer.text) == (204, "")
+    with writing(engine) as connection:
+        row = connection.execute(select(tables.delivery)).mappings().one()
+        raw = connection.scalar(select(tables.receipt.c.raw))
+    assert (row["state"], row["reference"]) == ("delivered", "SM1")
+    assert raw is not None
+    assert (raw["ErrorCode"], raw["New"]) == ("", "Käse & ü")
+
+
+def test_a_form_that_twilio_did_not_sign_changes_nothing(site: Site, engine: Engine) -> None:
+    with writing(engine) as connection:
+        delivery = a_delivery(connection, state=DeliveryState.ACCEPTED)
+    path = f"/twilio/status?delivery={delivery}"
+    form = {"MessageSid": "SM1", "MessageStatus": "delivered"}
+    elsewhere = sign(TOKEN, f"{PUBLIC}/twilio/status?delivery={delivery + 1}", form)
+
+    for wrong in ("", "nonsense", elsewhere, sign("another", PUBLIC + path, form)):
+        assert site.post(path, form, **{"X-Twilio-Signature": wrong}).status == 403
+        assert site.post("/twilio/inbound", form, **{"X-Twilio-Signature": wrong}).status == 403
+    unsigned = site.ask("POST", path, urlencode(form), {"Content-Type": FORM})
+    assert unsigned.status == 403
+    assert (states(engine), count(engine, "receipt")) == (["accepted"], 0)
+
+
+def test_without_a_token_no_signature_is_good(needs: Needs, engine: Engine) -> None:
+    with running(replace(needs, auth_token="")) as site:
+        form = {"MessageStatus": "delivered"}
+        forged = {"X-Twilio-Signature": sign("", f"{PUBLIC}/twilio/status", form)}
+        assert site.post("/twilio/status", form, **forged).status == 403
+
+
+@pytest.mark.parametrize("delivery", ["", "x", "-1", "0", "9" * 19, "9" * 400, "1e3", "１"])
+def test_a_strange_delivery_id_is_no_reason_to_lose_a_receipt(site: Site, engine: Engine, delivery: str) -> None:
+    path = f"/twilio/status?{urlencode({'delivery': delivery})}"
+    assert site.post(path, {"MessageSid": "SM1", "MessageStatus": "sent"}).status == 204
+    assert count(engine, "receipt") == 1
+
+
+@pytest.mark.parametrize("path", ["/twilio/status", "/twilio/inbound"])
+def test_what_is_no_form_is_refused(site: Site, path: str) -> None:
+    assert site.ask("POST", path, "{}", {"Content-Type": "application/json"}).status == 415
+    assert site.ask("POST", path, "a=b").status == 415
+    assert site.ask("POST", path, "a=" + "b" * 70_000, {"Content-Type": FORM}).status == 413
+    assert site.ask("POST", path, "a=1&" * 600, {"Content-Type": FORM}).status == 400
+    assert site.ask("GET", path).status == 405
+    assert site.ask("GET", "/elsewhere").status == 404
+
+
+def test_a_body_that_hides_its_length_is_cut_off_too(site: Site) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=20)
+    with contextlib.closing(connection):
+        pieces = (b"a" * 10_000 for _ in range(10))
+        connection.request("POST", "/twilio/status", pieces, {"Content-Type": FORM}, encode_chunked=True)
+        assert connection.getresponse().status == 413
+
+
+def test_receipts_that_come_together_are_stored_together(needs: Needs, engine: Engine) -> None:
+    with writing(engine) as connection:
+        deliveries = [a_delivery(connection, state=DeliveryState.ACCEPTED) for _ in range(30)]
+    settled: list[int] = []
+
+    def settle(_connection: object, ids: Sequence[int], /, *, now: object) -> None:
+        settled.append(len(ids))
+
+    slow = replace(needs, settle=settle, limits=Limits(size=30, linger=5.0))
+    with running(slow) as site, ThreadPoolExecutor(30) as people:
+        form = {"MessageStatus": "read"}
+        paths = [f"/twilio/status?delivery={delivery}" for delivery in deliveries]
+        answers = list(people.map(lambda path: site.post(path, form), paths))
+
+    assert {answer.status for answer in answers} == {204}
+    assert settled == [30]
+    assert set(states(engine)) == {"read"}
+
+
+def test_a_database_that_fails_is_answered_with_try_again(needs: Needs, caplog: pytest.LogCaptureFixture) -> None:
+    def settle(_connection: object, _ids: object, /, *, now: object) -> None:
+        raise RuntimeError(f"the row of {NUMBER}")
+
+    with writing(needs.engine) as connection:
+        delivery = a_delivery(connection, state=DeliveryState.ACCEPTED)
+    with running(replace(needs, settle=settle)) as site, caplog.at_level(logging.DEBUG):
+        answer = site.post(f"/twilio/status?delivery={delivery}", {"MessageStatus": "read"})
+    assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+    assert (states(needs.engine), count(needs.engine, "receipt")) == (["accepted"], 0)
+    assert "RuntimeError" in caplog.text
+    assert NUMBER not in caplog.text
+
+
+def test_health_says_how_late_the_outbox_is(site: Site, engine: Engine) -> None:
+    answer = site.ask("GET", "/health")
+    assert (answer.status, json.loads(answer.text)) == (
+        200,
+        {"status": "ok", "database": "reachable", "migrations": "current", "oldest_due_seconds": 0},
+    )
+    with writing(engine) as connection:
+        late, early = NOW - timedelta(seconds=90), NOW + timedelta(days=1)
+        a_notification(connection, a_party(connection), state="scheduled", next_attempt_at=late)
+        a_notification(connection, a_party(connection), state="scheduled", next_attempt_at=early)
+    assert json.loads(site.ask("GET", "/health").text)["oldest_due_seconds"] == 90
+
+
+def test_a_database_of_an_older_version_is_unwell(needs: Needs) -> None:
+    with running(replace(needs, is_current=lambda _: False)) as site:
+        answer = site.ask("GET", "/health")
+    assert (answer.status, json.loads(answer.text)["migrations"]) == (503, "behind")
+
+
+def test_a_database_that_is_gone_is_unwell_and_a_wish_is_to_be_repeated(needs: Needs) -> None:
+    token = make_token(KEY, PartyId(1), Channel.SMS, hash_address(KEY, Channel.SMS, NUMBER))
+    link = f"/u/{token}"
+    gone = open_engine("postgresql://nobody@127.0.0.1:1/none?connect_timeout=2")
+    with running(replace(needs, engine=gone)) as site:
+        health = site.ask("GET", "/health")
+        wish = site.ask("POST", link)
+        answer = site.post("/twilio/inbound", {"From": f"whatsapp:{NUMBER}", "Body": "STOP"})
+    gone.dispose()
+    assert (health.status, json.loads(health.text)["database"]) == (503, "unreachable")
+    assert (wish.status, answer.status) == (503, 503)
+    assert "Coba lagi" in wish.text
