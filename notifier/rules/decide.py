@@ -311,6 +311,7 @@ class _Bench:
         missing = self._only_after(moment)
         if missing is not None:
             return Verdict.NOT, Reason.NOT_CONCERNED, missing, None
+        # A moment that would fall into the recipient's night may have to leave before it (S30).
         leaves = leaves_at(
             at,
             useful_until=moment.useful_until,
@@ -322,7 +323,7 @@ class _Bench:
         )
         if leaves is None:
             return Verdict.NOT, Reason.TOO_LATE, "no sending hours are left", None
-        if at > now:
+        if at > now and leaves > now:
             return Verdict.LATER, Reason.NOT_YET, "", leaves
         if leaves > now:
             silent = self.ground.calendar.is_silent_day(self.view.today)

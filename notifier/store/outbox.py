@@ -259,7 +259,9 @@ def take_cap(
         return False
     for number in range(per_day):
         row = {"party_id": party_id, "day": day, "number": number, "notification_id": key}
-        if connection.execute(insert_once(connection, t.cap_use).values(row)).rowcount:
+        # RETURNING and not the row count, which psycopg does not give for an INSERT
+        taken = connection.execute(insert_once(connection, t.cap_use).values(row).returning(use.number))
+        if taken.first() is not None:
             return True
     return False
 

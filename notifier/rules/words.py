@@ -1,0 +1,150 @@
+"""The words of the rule language in one table: parser, faults, schema and documentation read the same rows."""
+
+from collections.abc import Iterable, Mapping
+from difflib import SequenceMatcher
+
+from notifier.model import Channel, SubjectKind
+from notifier.rules.rule import Unit
+
+#: Singular and plural; both are accepted after any number.
+UNIT_WORDS: Mapping[str, Unit] = {word: unit for unit in Unit for word in (str(unit), f"{unit}s")}
+CHANNEL_WORDS: Mapping[str, Channel] = {str(channel): channel for channel in Channel}
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+LEGAL_BASES = ("public service", "legal duty", "consent")
+
+#: Dates of a subject that a phrase may count from, and whose they are.
+PERMIT_NOUNS = ("expiry", "issue", "arrival", "departure deadline", "recommended day", "anniversary")
+CASE_NOUNS = (
+    "submission",
+    "payment",
+    "payment deadline",
+    "documents deadline",
+    "appointment",
+    "service deadline",
+    "collection deadline",
+    "issue",
+    "closing",
+)
+DEADLINE = "deadline"
+NOUNS = tuple(dict.fromkeys((*PERMIT_NOUNS, *CASE_NOUNS, DEADLINE)))
+PERMIT_EVENTS = ("window opens", "window closes")
+CASE_EVENTS = ("state begins",)
+HOLDER_TURNS = "holder turns"
+EVENTS = (*PERMIT_EVENTS, *CASE_EVENTS, HOLDER_TURNS)
+#: Anchors that are a point in time; every other one is a day of the office (S2). `deadline` depends on the rule.
+INSTANT_ANCHORS = frozenset({"submission", "payment", "payment deadline", "appointment", "state begins", "closing"})
+#: Anchors that are looked up in the windows file.
+WINDOW_ANCHORS = frozenset({"window opens", "window closes", "recommended day"})
+
+REQUIRED_KEYS = ("rule", "title", "legal basis", "for", "to", "via", "template", "steps")
+#: Keys that a rule gives its steps as a default; both may have them.
+SHARED_KEYS = (*("to", "via", "template", "when", "unless", "time", "closed", "late", "urgent", "enabled", "digest"),)
+RULE_KEYS = (
+    *("rule", "title", "purpose", "legal basis", "for", "steps", *SHARED_KEYS),
+    *("while", "deadline", "anniversary", "correction", "uncapped", "from", "until", "offices"),
+    *("limit", "approval", "mutes", "cap", "separate"),
+)
+STEP_KEYS = ("send", *SHARED_KEYS, "only after", "at most")
+#: Known to the grammar, not yet carried out: a rule that relied on them would do something else than it says.
+NOT_CARRIED_OUT = ("digest", "limit", "approval", "mutes", "cap", "separate")
+
+#: What may stand in a phrase and is no fixed word; shown to people as it is.
+A_NUMBER = "a number"
+A_TIME = "a time like 08:15"
+A_DAY = "a day like 2026-01-31"
+KINDS = frozenset({A_NUMBER, A_TIME, A_DAY})
+
+#: From this likeness on a wrong word counts as a misspelling of a right one.
+LIKE_ENOUGH = 0.6
+
+#: What people write for a word of the language. Used only where the word on the right may stand.
+SYNONYMS: Mapping[str, str] = {
+    "at": "on",
+    "in": "within",
+    "fortnight": "weeks",
+    "fortnights": "weeks",
+    "hr": "hours",
+    "hrs": "hours",
+    "min": "minutes",
+    "mins": "minutes",
+    "till": "until",
+    "to": "until",
+    "starting": "from",
+    "since": "from",
+    "expires": "expiry",
+    "expiration": "expiry",
+    "issued": "issue",
+    "e-mail": "email",
+    "mail": "email",
+    "wa": "whatsapp",
+    "text": "sms",
+    "prior": "before",
+    "immediately": "at once",
+    "now": "at once",
+    "turns": "holder turns",
+    "business day": "working day",
+    "business days": "working days",
+    "true": "yes",
+    "on": "yes",
+    "false": "no",
+    "off": "no",
+    "none": "no",
+    "null": "missing",
+    "empty": "missing",
+    "present": "exists",
+    "recipients": "to",
+    "channels": "via",
+    "condition": "when",
+    "if": "when",
+    "except": "unless",
+    "name": "rule",
+    "description": "purpose",
+    "about": "for",
+    "subject": "for",
+}
+
+
+def nouns_of(subject: SubjectKind) -> tuple[str, ...]:
+    """The dates that a subject of that kind has; `deadline` is every rule's own."""
+    return (*(PERMIT_NOUNS if subject is SubjectKind.PERMIT else CASE_NOUNS), DEADLINE)
+
+
+def events_of(subject: SubjectKind) -> tuple[str, ...]:
+    """The events that happen to a subject of that kind."""
+    return (*(PERMIT_EVENTS if subject is SubjectKind.PERMIT else CASE_EVENTS), HOLDER_TURNS)
+
+
+def likeness(word: str, choice: str) -> float:
+    """How like the two words are, from 0 to 1; case, `_` and `-` do not count as differences."""
+    plain = _plain(word)
+    if SYNONYMS.get(plain) == choice:
+        return 1.0
+    return SequenceMatcher(None, plain[:60], _plain(choice)).ratio()
+
+
+def nearest(word: str, choices: Iterable[str]) -> str | None:
+    """The choice that was most likely meant, or None if none is like enough."""
+    best = max(choices, key=lambda choice: likeness(word, choice), default=None)
+    return best if best is not None and likeness(word, best) >= LIKE_ENOUGH else None
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """The end of a sentence about an unknown word: the nearest right one, else what may stand there."""
+    known = tuple(dict.fromkeys(choices))
+    near = nearest(word, known)
+    if near is not None:
+        return f'did you mean "{near}"?'
+    return f"write {listed(known)}" if known else "take it out"
+
+
+def listed(words: Iterable[str], most: int = 6) -> str:
+    """The words quoted, with "or" before the last; long lists are cut, a singular beside its plural is left out."""
+    given = tuple(words)
+    quoted = [word if word in KINDS else f'"{word}"' for word in given if f"{word}s" not in given]
+    if len(quoted) > most:
+        return ", ".join(quoted[:most]) + " …"
+    return " or ".join(filter(None, [", ".join(quoted[:-1]), *quoted[-1:]]))
+
+
+def _plain(word: str) -> str:
+    return " ".join(word.casefold().replace("_", " ").replace("-", " ").split())
