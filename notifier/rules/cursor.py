@@ -49,6 +49,7 @@ class Cursor:
 
     @property
     def next_word(self) -> str:
+        """What stands here, "" at the end."""
         return self._tokens[self._at].text if self._at < len(self._tokens) else ""
 
     def rest_after(self, count: int) -> str:
@@ -72,6 +73,7 @@ class Cursor:
         return None
 
     def need_word(self, *choices: str) -> str:
+        """`take_word`, or PhraseError."""
         return self.take_word(*choices) or self.fail()
 
     def take_number(self) -> int | None:
@@ -84,6 +86,7 @@ class Cursor:
         return None
 
     def need_number(self) -> int:
+        """`take_number`, or PhraseError."""
         number = self.take_number()
         return self.fail() if number is None else number
 
@@ -97,6 +100,7 @@ class Cursor:
         return None
 
     def need_time(self) -> time:
+        """`take_time`, or PhraseError."""
         return self.take_time() or self.fail()
 
     def need_day(self) -> date:
@@ -112,6 +116,7 @@ class Cursor:
         return self.fail()
 
     def need_end(self) -> None:
+        """PhraseError if anything is left."""
         if self._at < len(self._tokens):
             self.fail()
 

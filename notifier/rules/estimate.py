@@ -33,6 +33,7 @@ class Span:
 
     @property
     def middle(self) -> float:
+        """The likeliest day, for comparing what may overlap."""
         return (self.low + self.high) / 2
 
 
@@ -50,6 +51,7 @@ class Estimator:
         return self.place(moment) if isinstance(moment, On | Offset | LastWorkingDayBefore) else None
 
     def place(self, place: Place) -> Span | None:
+        """A place on the line of its base date; None without a window or deadline to go by."""
         base = self.anchor(place.anchor)
         if base is None:
             return None
@@ -65,6 +67,7 @@ class Estimator:
                 return Span(base.base, base.low + low, base.high + high)
 
     def anchor(self, anchor: Anchor) -> Span | None:
+        """The anchor itself; windows of several types or offices make it wide."""
         match anchor.name:
             case "deadline":
                 own = self.rule.deadline

@@ -11,7 +11,7 @@ from notifier.rules.check_moments import Surroundings
 from notifier.rules.read_data import Windows, read_documents, read_windows
 from notifier.rules.read_rule import Draft, read_rule
 from notifier.rules.reading import Reading
-from notifier.rules.rule import DocumentType, Rule, RuleSet
+from notifier.rules.rule import DocumentType, Rule, RuleSet, Window
 from notifier.rules.source import read_source
 from notifier.rules.tree import Block
 from notifier.rules.words import did_you_mean
@@ -37,7 +37,7 @@ def check_rules(folder_or_files: Sequence[Path], *, known: Known | None) -> tupl
 
     Single files are compared with the data files beside them. Never raises: what cannot be read is a fault.
     """
-    run = _Run()
+    run = _Run(is_folder=any(path.is_dir() for path in folder_or_files))
     for path in _files(folder_or_files, run):
         run.read(path)
     run.check(known)
@@ -54,8 +54,10 @@ class _Run:
     windows: Windows | None = None
     documents: dict[str, DocumentType] | None = None
     windows_file: str = ""
+    is_folder: bool = False
 
     def reading(self, path: Path) -> Reading:
+        """Where the faults of a file are noted."""
         return self.readings.setdefault(str(path), Reading(str(path)))
 
     def read(self, path: Path) -> None:
@@ -81,7 +83,9 @@ class _Run:
 
     def check(self, known: Known | None) -> None:
         """Compares what was read: rules with data, with each other, and with what is known."""
-        around = Surroundings(self.documents, self.windows.windows if self.windows else None)
+        # A single file may have its windows elsewhere; a folder without windows has none.
+        no_windows: dict[tuple[str, str], Window] | None = {} if self.is_folder else None
+        around = Surroundings(self.documents, self.windows.windows if self.windows else no_windows)
         for draft in self.drafts:
             name = draft.rule.file
             warnings = self.warnings.setdefault(name, Reading(name))
@@ -97,13 +101,15 @@ class _Run:
             if text.value not in (self.documents or {}):
                 remedy = did_you_mean(text.value, self.documents or {})
                 reading.fault(text, f'"{text.value}" is no document type of {DOCUMENTS_FILE}; {remedy}')
-        for text in self.windows.offices if known and known.offices is not None else ():
-            if known and known.offices is not None and text.value not in known.offices:
-                reading.fault(
-                    text, f'there is no office "{text.value}"; {did_you_mean(text.value, sorted(known.offices))}'
-                )
+        if known is None or known.offices is None:
+            return
+        for text in self.windows.offices:
+            if text.value not in known.offices:
+                remedy = did_you_mean(text.value, sorted(known.offices))
+                reading.fault(text, f'there is no office "{text.value}"; {remedy}')
 
     def result(self) -> tuple[RuleSet, list[Fault], list[Fault]]:
+        """The rules of files without a fault, and all faults and warnings in the order of files and lines."""
         good = [draft.rule for draft in self.drafts if not self.readings[draft.rule.file].faults]
         windows = self.windows.windows if self.windows else {}
         rules = tuple(replace(rule, digest=rule_digest(rule)) for rule in with_replacements(good))

@@ -101,9 +101,11 @@ class Reading:
             return None
 
     def time(self, node: Node, what: str) -> time | None:
+        """The node as a time of the day."""
         return self.phrase(node, what, parse_time)
 
     def day(self, node: Node, what: str) -> date | None:
+        """The node as a written day."""
         return self.phrase(node, what, parse_day)
 
     def refuse_unknown(self, block: Block, known: Iterable[str], elsewhere: Iterable[str], what: str) -> None:

@@ -80,6 +80,7 @@ class _Events(Reader, Scanner, Parser):
         self.question_marks: list[yaml.Mark] = []
 
     def fetch_key(self) -> None:
+        """PyYAML calls this at each `?`, which later leaves no trace in the events."""
         self.question_marks.append(self.get_mark())
         super().fetch_key()
 
@@ -115,6 +116,7 @@ class _Builder:
         self._line_starts = line_starts(text)
 
     def build(self) -> Node | None:
+        """The root of the tree; None when the file is empty or YAML stopped reading."""
         try:
             events = _Events(self._text)
             while events.check_event():
@@ -136,6 +138,7 @@ class _Builder:
         return self._root
 
     def find_odd_signs(self) -> None:
+        """Tabs, no-break spaces and curly quotes where they would change a meaning."""
         for line, column, message in odd_signs(self._text, self._spans, self._line_starts):
             self.faults.append(Fault(self._name, line, column, message))
 

@@ -31,9 +31,11 @@ class Block:
     column: int
 
     def get(self, name: str) -> "Node | None":
+        """The value of a key, None when it is not there."""
         return next((node for key, node in self.entries if key.value == name), None)
 
     def key(self, name: str) -> Text | None:
+        """The key as written, to point at."""
         return next((key for key, _ in self.entries if key.value == name), None)
 
 
