@@ -1,7 +1,7 @@
 """A small world for tests of the whole engine: a real database, the shipped rules and texts, carriers that remember."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -185,8 +185,18 @@ class World:
     @property
     def dispatcher(self) -> Dispatcher:
         return Dispatcher(
-            self.engine, self.rules, self.calendar_of, self.renderer, self.carriers, self.clock, self.limits
+            self.engine,
+            self.rules,
+            self.calendar_of,
+            self.renderer,
+            self.carriers,
+            self.clock,
+            self.limits,
+            callback_url=self.callback_url,
         )
+
+    def callback_url(self, delivery_id: DeliveryId) -> str | None:
+        return None
 
     def plan(self) -> PlanReport:
         return self.planner.plan(now=self.now)
@@ -199,8 +209,12 @@ class World:
             relay(self.engine, lambda ids, urgent: offered.append(ids), now=self.now, batch_size=100)
             if not offered:
                 return reports
-            reports += [asyncio.run(self.dispatcher.dispatch(ids)) for ids in offered]
+            reports += [self.wait_for(self.dispatcher.dispatch(ids)) for ids in offered]
         raise AssertionError("the outbox does not come to rest")
+
+    def wait_for(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run one piece of asynchronous work; a world with kept connections puts its own loop here."""
+        return asyncio.run(work)
 
     def run(self) -> PlanReport:
         report = self.plan()
