@@ -1,0 +1,93 @@
+"""The tables of the settings file: providers, mail relay, Twilio, sending. `notifier.config` reads them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from notifier import casts
+from notifier.casts import Secret, setting
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """[providers]: who carries each channel. `sandbox` delivers into a local inbox and reaches nobody."""
+
+    email: str = setting(casts.choice("sandbox", "smtp"), "sandbox", "who carries e-mail: sandbox or smtp")
+    sms: str = setting(casts.choice("sandbox", "twilio"), "sandbox", "who carries SMS: sandbox or twilio")
+    whatsapp: str = setting(casts.choice("sandbox", "twilio"), "sandbox", "who carries WhatsApp: sandbox or twilio")
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpSettings:
+    """[smtp]: the mail relay."""
+
+    host: str = setting(casts.text, "localhost", "name of the mail relay")
+    port: int = setting(casts.whole(1, 65535), 587, "its port: 587 for starttls, 465 for tls")
+    security: str = setting(
+        casts.choice("tls", "starttls", "none"),
+        "starttls",
+        "tls, starttls, or none (only inside one machine)",
+    )
+    username: str = setting(casts.text, "", "user name; empty: no login")
+    password: Secret = setting(casts.secret, Secret(""), "password; better in the environment than in this file")
+    sender: str = setting(
+        casts.text, "Imigrasi <noreply@imigrasi.example>", "sender of offices that name none of their own"
+    )
+    timeout: timedelta = setting(casts.some_time, timedelta(seconds=30), "how long one answer may take")
+    connections: int = setting(casts.whole(1, 100), 4, "connections kept open at the same time")
+    message_id_domain: str = setting(casts.text, "imigrasi.example", "domain in Message-ID and bounce addresses")
+    bounce_address: str = setting(
+        casts.text, "", "mailbox that takes bounces, its server must take bounce+...@; empty: the sender"
+    )
+    local_hostname: str = setting(casts.text, "", "name we greet with; empty: the machine's own")
+
+
+@dataclass(frozen=True, slots=True)
+class TwilioSettings:
+    """[twilio]: the SMS and WhatsApp provider."""
+
+    account_sid: str = setting(casts.text, "", "account, begins with AC")
+    auth_token: Secret = setting(casts.secret, Secret(""), "its token; better in the environment than in this file")
+    base_url: str | None = setting(casts.web_address, None, "another address of the API, for tests; empty: Twilio")
+    sms_sender: str = setting(casts.text, "", "sender of SMS where the office has none of its own")
+    messaging_service_sid: str = setting(casts.text, "", "messaging service to send SMS with, begins with MG")
+    whatsapp_sender: str = setting(casts.text, "", "WhatsApp number where the office has none of its own")
+    timeout: timedelta = setting(casts.some_time, timedelta(seconds=15), "how long one answer may take")
+    concurrency: int = setting(casts.whole(1, 200), 20, "messages under way at the same time, per channel")
+
+
+@dataclass(frozen=True, slots=True)
+class SendingSettings:
+    """[sending]: limits that people feel, and the patience of the engine."""
+
+    per_day: int = setting(casts.whole(1), 1, "messages one person may get on a day, over all rules and offices")
+    per_week: int = setting(casts.whole(1), 3, "messages one person may get in seven days")
+    rung_wait: timedelta = setting(
+        casts.some_time,
+        timedelta(hours=24),
+        "wait for a receipt before the next channel, where a rule says nothing",
+    )
+    presumed_delivered_after: timedelta = setting(
+        casts.some_time, timedelta(hours=24), "an e-mail that has not bounced for so long counts as delivered"
+    )
+    retries: tuple[timedelta, ...] = setting(
+        casts.lengths,
+        (timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=4)),
+        "waits between the tries of one channel after temporary faults; then the next channel is taken",
+    )
+    lease: timedelta = setting(
+        casts.some_time,
+        timedelta(minutes=10),
+        "a worker that died holds its batch so long; longer than any batch takes",
+    )
+    offer_patience: timedelta = setting(
+        casts.some_time,
+        timedelta(minutes=2),
+        "an offered row that no worker took is offered again after so long",
+    )
+    ask_after: timedelta = setting(
+        casts.some_time,
+        timedelta(minutes=2),
+        "after an unknown outcome the provider is asked, not earlier than this",
+    )
+    batch_size: int = setting(casts.whole(1, 5000), 100, "notifications in one batch of a worker")
+    tick: timedelta = setting(casts.some_time, timedelta(seconds=30), "the scheduler plans and relays so often")
