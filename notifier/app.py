@@ -1,0 +1,209 @@
+"""The composition root: settings in, wired objects out. Each part is built when it is first asked for."""
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from sqlalchemy import Engine
+
+from notifier import tokens
+from notifier.batch import Limits
+from notifier.calendar.data import CalendarData, load_calendar
+from notifier.calendar.office import OfficeCalendar, build_calendar
+from notifier.channels.base import Carrier
+from notifier.channels.email import EmailCarrier
+from notifier.channels.sandbox import SandboxCarrier
+from notifier.channels.twilio import TwilioCarrier
+from notifier.clock import Clock, SystemClock
+from notifier.config import Settings
+from notifier.dispatch import Dispatcher
+from notifier.errors import ConfigError, StoreError
+from notifier.messages.templates import Templates
+from notifier.model import Channel, DeliveryId, Office, Party
+from notifier.plan import Planner
+from notifier.render import Renderer, Senders
+from notifier.rules.load import load_rules
+from notifier.rules.rule import RuleSet
+from notifier.store import migrate
+from notifier.store.engine import open_engine
+
+#: Under the public address: where a one-click opt-out is taken, and where Twilio reports what became of a message.
+OPT_OUT_PATH = "u"
+STATUS_PATH = "twilio/status"
+
+
+class App:
+    """Everything a door needs. `close()` lets go of what was opened."""
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self._calendars: dict[Office, OfficeCalendar] = {}
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The database, whatever its schema; see `ready_engine`."""
+        return open_engine(self.settings.database_url)
+
+    @cached_property
+    def ready_engine(self) -> Engine:
+        """The database with the schema of this program. Raises StoreError with the remedy if it has another."""
+        if not migrate.is_current(self.engine):
+            raise StoreError("the database is not up to date with this program; run `notifier init --database`")
+        return self.engine
+
+    @cached_property
+    def rules(self) -> RuleSet:
+        """The rules of the office. Raises FaultsFound with every fault of every file."""
+        folder = self.settings.rules
+        if not folder.is_dir():
+            raise ConfigError(
+                f"there are no rules at {folder}; set NOTIFIER_RULES, or make a folder with `notifier init`"
+            )
+        return load_rules(folder)
+
+    @cached_property
+    def templates(self) -> Templates:
+        """The templates of the office. Raises FaultsFound."""
+        folder = self.settings.templates
+        if not folder.is_dir():
+            raise ConfigError(
+                f"there are no templates at {folder}; set NOTIFIER_TEMPLATES, or make a folder with `notifier init`"
+            )
+        return Templates.load(folder)
+
+    @cached_property
+    def calendar_data(self) -> CalendarData:
+        """Holidays and hours that the office's own `calendar.yaml` adds to the national calendar."""
+        file = self.settings.rules / "calendar.yaml"
+        return load_calendar(file if file.is_file() else None)
+
+    def calendar_of(self, office: Office) -> OfficeCalendar:
+        """The calendar of an office, built once."""
+        if office not in self._calendars:
+            self._calendars[office] = build_calendar(office, self.calendar_data)
+        return self._calendars[office]
+
+    @cached_property
+    def planner(self) -> Planner:
+        """Plans into the outbox."""
+        return Planner(self.ready_engine, self.rules, self.calendar_of, adult_age=self.settings.adult_age)
+
+    @cached_property
+    def senders(self) -> Senders:
+        """Who messages come from where an office names nobody."""
+        twilio = self.settings.twilio
+        return Senders(
+            sms=twilio.messaging_service_sid or twilio.sms_sender or "IMIGRASI",
+            whatsapp=twilio.whatsapp_sender or "Imigrasi",
+            email=self.settings.smtp.sender,
+        )
+
+    @cached_property
+    def renderer(self) -> Renderer:
+        """Makes messages from facts and templates."""
+        return Renderer(
+            templates=self.templates,
+            rules=self.rules,
+            senders=self.senders,
+            portal_url=self.settings.portal_url,
+            verify_url=self.settings.verify_url,
+            message_id_domain=self.settings.smtp.message_id_domain,
+            optout_link=self.optout_link,
+        )
+
+    def optout_link(self, party: Party, channel: Channel, address: str) -> str:
+        """The one-click opt-out of this person on this channel; "" without a public address or signing key."""
+        key = self.settings.signing_key.reveal().encode()
+        if not self.settings.public_url or not key:
+            return ""
+        token = tokens.make_token(key, party.id, channel, tokens.hash_address(key, channel, address))
+        return f"{self.settings.public_url}/{OPT_OUT_PATH}/{token}"
+
+    def callback_url(self, delivery_id: DeliveryId) -> str | None:
+        """Where the provider reports what became of a delivery; None without a public address."""
+        public = self.settings.public_url
+        return f"{public}/{STATUS_PATH}?delivery={delivery_id}" if public else None
+
+    @cached_property
+    def limits(self) -> Limits:
+        """The settings of [sending] that dispatch keeps to."""
+        sending = self.settings.sending
+        return Limits(
+            per_day=sending.per_day,
+            per_week=sending.per_week,
+            rung_wait=sending.rung_wait,
+            presumed_delivered_after=sending.presumed_delivered_after,
+            retries=sending.retries,
+            lease=sending.lease,
+            ask_after=sending.ask_after,
+            adult_age=self.settings.adult_age,
+        )
+
+    @cached_property
+    def dispatcher(self) -> Dispatcher:
+        """Carries batches from the outbox to the providers; its carriers must be open."""
+        return Dispatcher(
+            self.ready_engine,
+            self.rules,
+            self.calendar_of,
+            self.renderer,
+            self.carriers,
+            self.clock,
+            self.limits,
+            callback_url=self.callback_url,
+        )
+
+    @cached_property
+    def carriers(self) -> Mapping[Channel, Carrier]:
+        """Who carries each channel, as [providers] says."""
+        return {channel: self.carrier(channel) for channel in Channel}
+
+    def carrier(self, channel: Channel) -> Carrier:
+        """A new carrier of one channel. Raises ConfigError when its provider lacks a setting."""
+        match self.settings.provider(channel):
+            case "smtp":
+                return self._smtp()
+            case "twilio":
+                return self._twilio(channel)
+            case _:
+                zone = self.settings.zone.key
+                return SandboxCarrier(channel, self.settings.inbox, self.clock, zone=zone)
+
+    def _smtp(self) -> Carrier:
+        smtp = self.settings.smtp
+        return EmailCarrier(
+            smtp.host,
+            smtp.port,
+            clock=self.clock,
+            security=smtp.security,
+            username=smtp.username or None,
+            password=smtp.password.reveal() or None,
+            timeout=smtp.timeout.total_seconds(),
+            connections=smtp.connections,
+            local_hostname=smtp.local_hostname or "localhost",
+            bounce_address=smtp.bounce_address or None,
+        )
+
+    def _twilio(self, channel: Channel) -> Carrier:
+        twilio = self.settings.twilio
+        if not twilio.account_sid or not twilio.auth_token:
+            raise ConfigError(
+                "Twilio needs NOTIFIER_TWILIO_ACCOUNT_SID and NOTIFIER_TWILIO_AUTH_TOKEN, "
+                f'or set [providers] {channel} = "sandbox"'
+            )
+        sms = twilio.messaging_service_sid or twilio.sms_sender
+        sender = sms if channel is Channel.SMS else twilio.whatsapp_sender
+        return TwilioCarrier(
+            channel,
+            twilio.account_sid,
+            twilio.auth_token.reveal(),
+            sender=sender or None,
+            base_url=twilio.base_url,
+            timeout=twilio.timeout.total_seconds(),
+            concurrency=twilio.concurrency,
+        )
+
+    def close(self) -> None:
+        """Let go of the database; carriers are closed by who opened them."""
+        if "engine" in self.__dict__:
+            self.engine.dispose()

@@ -1,0 +1,193 @@
+"""The queue and those who work on it: dramatiq messages that carry batches of ids and nothing else.
+
+The outbox holds every due time and every retry, so the queue is only a doorbell: no retries, no delays, no
+results, no dead letters. A message lost, repeated or failed is offered again by the relay.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from threading import Event, Thread
+from types import FrameType
+from typing import Any, Self, TypeVar
+
+import dramatiq
+import redis
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.brokers.stub import StubBroker
+
+from notifier.app import App
+from notifier.casts import Secret
+from notifier.channels.base import Carrier
+from notifier.errors import NotifierError
+from notifier.model import NotificationId
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+URGENT = "urgent"
+BULK = "bulk"
+QUEUES = (URGENT, BULK)
+
+#: Of the messages one process has fetched, the urgent ones go first (dramatiq: the lower number).
+PRIORITY = {URGENT: 0, BULK: 10}
+#: Batches at the same time in one process: the second keeps working while the first waits for slow providers.
+THREADS = 2
+#: Out of a million commands, so many look for batches of dead workers; dramatiq's default takes 15 minutes.
+MAINTENANCE_CHANCE = 1_000_000
+#: A worker silent for so long is dead and its batches go back, in milliseconds.
+HEARTBEAT_TIMEOUT = 60_000
+
+#: Makes one attempt at each of these notifications.
+Deliver = Callable[[Sequence[NotificationId]], object]
+
+
+def embedded_broker() -> StubBroker:
+    """A queue inside this process; it forgets everything when the process ends, which the outbox allows."""
+    return StubBroker(middleware=[])
+
+
+def redis_broker(url: Secret) -> RedisBroker:
+    """The queue that scheduler and workers of several machines share. Connects to nothing yet."""
+    try:
+        return RedisBroker(  # type: ignore[no-untyped-call]
+            url=url.reveal(),
+            middleware=[],
+            namespace="notifier",
+            maintenance_chance=MAINTENANCE_CHANCE,
+            heartbeat_timeout=HEARTBEAT_TIMEOUT,
+        )
+    except ValueError as error:
+        raise NotifierError("NOTIFIER_REDIS_URL must look like redis://host:6379/0") from error
+
+
+def ping(broker: dramatiq.Broker) -> None:
+    """Ask the Redis server whether it is there. Raises NotifierError with the remedy."""
+    if isinstance(broker, RedisBroker):
+        with _reaching_redis():
+            broker.client.ping()
+
+
+@contextmanager
+def _reaching_redis() -> Iterator[None]:
+    try:
+        yield
+    except (redis.RedisError, dramatiq.BrokerConnectionError) as error:
+        raise NotifierError(
+            f"Redis cannot be reached ({error}); check NOTIFIER_REDIS_URL and that the server runs"
+        ) from error
+
+
+class Queue:
+    """Where the relay offers batches of ids, and where workers take them."""
+
+    def __init__(self, broker: dramatiq.Broker, deliver: Deliver) -> None:
+        self.broker = broker
+        self.faults: list[Exception] = []  # what went wrong in this process since it was last looked at
+        self._deliver = deliver
+        self._actors = {
+            name: dramatiq.actor(broker=broker, actor_name=f"deliver_{name}", queue_name=name, priority=PRIORITY[name])(
+                self._take
+            )
+            for name in QUEUES
+        }
+
+    def offer(self, ids: Sequence[NotificationId], urgent: bool) -> None:
+        """Ring for these notifications. Raises NotifierError when Redis is away; they are offered again."""
+        with _reaching_redis():
+            self._actors[URGENT if urgent else BULK].send([int(id_) for id_ in ids])
+
+    def join(self) -> None:
+        """Wait until everything offered in this process is done (embedded only)."""
+        if isinstance(self.broker, StubBroker):
+            for name in QUEUES:
+                self.broker.join(name, fail_fast=False)
+
+    def _take(self, ids: list[int]) -> None:
+        try:
+            self._deliver([NotificationId(id_) for id_ in ids])
+        except NotifierError as error:
+            log.warning("batch failed, will be offered again: %s", error, extra={"notifications": len(ids)})
+            self.faults.append(error)
+        except Exception as error:
+            log.exception("batch failed, will be offered again", extra={"notifications": len(ids)})
+            self.faults.append(error)
+        del self.faults[:-100]
+
+
+class EventLoop:
+    """One event loop in a thread of its own: connections to providers live on it and outlast a batch."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever, name="event loop")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.run(self._loop.shutdown_default_executor())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop and wait for its answer, from any other thread."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+
+def _close(loop: EventLoop, carrier: Carrier) -> None:
+    loop.run(carrier.close())
+
+
+@contextmanager
+def delivering(app: App) -> Iterator[Deliver]:
+    """What makes one attempt at each notification of a batch, with open carriers while the block lasts."""
+    dispatcher = app.dispatcher
+    with EventLoop() as loop, ExitStack() as stack:
+        for carrier in app.carriers.values():
+            stack.callback(_close, loop, carrier)
+            loop.run(carrier.open())
+        yield lambda ids: loop.run(dispatcher.dispatch(ids))
+
+
+@contextmanager
+def working(queue: Queue, *, queues: Collection[str] = QUEUES, threads: int = THREADS) -> Iterator[None]:
+    """Work on the queue while the block lasts; then finish what was begun, give back the rest."""
+    queue.broker.emit_after("process_boot")  # only dramatiq's own command would do it for us
+    worker = dramatiq.Worker(queue.broker, queues=set(queues), worker_threads=threads, worker_timeout=200)
+    worker.start()
+    try:
+        yield
+    finally:
+        worker.stop()
+
+
+@contextmanager
+def until_stopped() -> Iterator[Event]:
+    """An event that SIGTERM or SIGINT sets; a repeated one changes nothing, the work in hand is finished."""
+    stop = Event()
+
+    def ask_to_stop(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run_worker(queue: Queue, *, queues: Collection[str] = QUEUES, threads: int = THREADS) -> None:
+    """Work until SIGTERM or SIGINT, then drain. The body of `notifier worker`."""
+    ping(queue.broker)
+    with until_stopped() as stop, working(queue, queues=queues, threads=threads):
+        log.info("worker started")
+        stop.wait()
+        log.info("worker stops taking and finishes its batch")
+    log.info("worker stopped")
