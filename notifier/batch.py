@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from notifier.model import Channel, DeliveryId, Entry, Message, Subject, SubjectKind
-from notifier.rules.decide import Decision
+from notifier.rules.decision import Decision
 from notifier.rules.rule import Rule, RuleSet
+from notifier.store.claims import Claimed
 from notifier.store.deliveries import Delivery, read_deliveries
-from notifier.store.outbox import Claimed
 from notifier.store.subjects import read_entries, read_in_force, read_offices, read_subjects
 from notifier.store.suppressions import active
 

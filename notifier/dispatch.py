@@ -33,9 +33,10 @@ from notifier.record import record
 from notifier.render import Renderer
 from notifier.rules.rule import RuleSet
 from notifier.store import deliveries as store
-from notifier.store import outbox
+from notifier.store.claims import claim
 from notifier.store.deliveries import Delivery
 from notifier.store.engine import reading, writing
+from notifier.store.settle import settle
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class Dispatcher:
 
     def _claim(self, ids: Sequence[NotificationId], now: datetime) -> list[Bundle]:
         with writing(self.engine) as connection:
-            claimed = outbox.claim(connection, ids, now=now, lease=self.limits.lease)
+            claimed = claim(connection, ids, now=now, lease=self.limits.lease)
         if not claimed:
             return []
         with reading(self.engine) as connection:
@@ -110,14 +111,11 @@ class Dispatcher:
     def _prepare(
         self, bundles: Sequence[Bundle], answers: Answers, now: datetime, report: BatchReport
     ) -> list[Sending]:
-        sendings: list[Sending] = []
         if not bundles:
-            return sendings
+            return []
         with writing(self.engine) as connection:
-            for bundle in self._apply(connection, bundles, answers, now):
-                sendings += self.preparer.prepare(connection, bundle, answers, now, report)
-            store.keep_messages(connection, {one.delivery_id: one.message for one in sendings})
-        return sendings
+            known = self._apply(connection, bundles, answers, now)
+            return self.preparer.prepare(connection, known, now=now, report=report)
 
     def _apply(
         self, connection: Connection, bundles: Sequence[Bundle], answers: Answers, now: datetime
@@ -134,7 +132,7 @@ class Dispatcher:
             return list(bundles)
         store.record(connection, outcomes, now=now)
         touched = [one.claimed.id for one in bundles if any(delivery.id in outcomes for delivery in one.deliveries)]
-        outbox.settle(connection, touched, now=now)
+        settle(connection, touched, now=now)
         fresh = store.read_deliveries(connection, [one.claimed.id for one in bundles])
         return [replace(one, deliveries=tuple(fresh.get(one.claimed.id, ()))) for one in bundles]
 

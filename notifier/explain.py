@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Engine, select
 from notifier.calendar.office import OfficeCalendar
 from notifier.errors import NotifierError
 from notifier.model import Entry, NotificationState, Office, Reason, Subject, SubjectKind
-from notifier.rules.decide import Decision, Ground, Verdict, decide
+from notifier.rules.decide import decide
+from notifier.rules.decision import Decision, Ground, Verdict
 from notifier.rules.rule import Rule, RuleSet
 from notifier.store import tables as t
 from notifier.store.engine import reading

@@ -10,10 +10,11 @@ from notifier.batch import BatchReport, Bundle, Limits
 from notifier.calendar.office import OfficeCalendar
 from notifier.model import NotificationState, Office, Reason
 from notifier.reconcile import ending_of
-from notifier.rules.decide import Decision, Ground, Verdict, decide
+from notifier.rules.decide import decide
+from notifier.rules.decision import Decision, Ground, Verdict
 from notifier.rules.rule import RuleSet
 from notifier.store import outbox
-from notifier.store.outbox import Claimed
+from notifier.store.claims import Caps, Claimed, free_cap
 
 #: What an officer's `resend` overrules; that the person is no longer concerned, it does not.
 OVERRULED = frozenset(
@@ -37,7 +38,9 @@ class Guard:
         self.calendar_of = calendar_of
         self.limits = limits
 
-    def check(self, connection: Connection, bundle: Bundle, *, now: datetime, report: BatchReport) -> Decision | None:
+    def check(
+        self, connection: Connection, bundle: Bundle, caps: Caps, *, now: datetime, report: BatchReport
+    ) -> Decision | None:
         """The decision to act on, or None when it does not leave now."""
         claimed = bundle.claimed
         if bundle.rule is None or bundle.subject is None or not bundle.rule.enabled:
@@ -49,7 +52,7 @@ class Guard:
         if decision is not None and claimed.forced and decision.reason in OVERRULED:
             return decision
         if decision is not None and decision.verdict is Verdict.GOES:
-            return decision if self._within_cap(connection, bundle, decision, now, report) else None
+            return decision if self._within_cap(connection, bundle, decision, caps, now, report) else None
         if decision is not None and decision.verdict is Verdict.LATER and decision.leaves_at is not None:
             until = decision.leaves_at
             outbox.hold(connection, claimed.id, until, decision.reason, now=now, attempt=claimed.attempt)
@@ -71,7 +74,13 @@ class Guard:
         return decide(bundle.rule, bundle.subject, entries, now=now, ground=ground, underway=underway)
 
     def _within_cap(
-        self, connection: Connection, bundle: Bundle, decision: Decision, now: datetime, report: BatchReport
+        self,
+        connection: Connection,
+        bundle: Bundle,
+        decision: Decision,
+        caps: Caps,
+        now: datetime,
+        report: BatchReport,
     ) -> bool:
         """One message a day and three a week for a person; a cap never costs a message its use (S81)."""
         claimed, subject, recipient = bundle.claimed, bundle.subject, decision.recipient
@@ -81,9 +90,7 @@ class Guard:
             return True
         calendar = self.calendar_of(subject.office)
         day, limits = calendar.day_of(now), self.limits
-        if outbox.take_cap(
-            connection, claimed.party_id, day, claimed.id, per_day=limits.per_day, per_week=limits.per_week
-        ):
+        if caps.take(claimed.party_id, day, claimed.id, per_day=limits.per_day, per_week=limits.per_week):
             return True
         time_of_day = decision.step.time or claimed.moment.astimezone(calendar.zone).time()
         tomorrow = calendar.instant(day + timedelta(days=1), time_of_day)
@@ -110,7 +117,7 @@ def end(
         outbox.stop_ladder(connection, claimed.id, reason, now=now, attempt=claimed.attempt)
         return
     ended = outbox.end(connection, claimed.id, state, reason, now=now, detail=detail, attempt=claimed.attempt)
-    outbox.free_cap(connection, claimed.id)
+    free_cap(connection, claimed.id)
     if ended and state in (NotificationState.EXPIRED, NotificationState.UNDELIVERABLE):
         note = f"{claimed.rule} / {claimed.step}: {reason}"
         outbox.add_work_item(connection, claimed, state.value, note, now=now)

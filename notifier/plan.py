@@ -24,7 +24,8 @@ from notifier.model import (
 )
 from notifier.reconcile import PlanReport, count, reconcile
 from notifier.rules.compile import candidates
-from notifier.rules.decide import Decision, Ground, decide
+from notifier.rules.decide import decide
+from notifier.rules.decision import Decision, Ground
 from notifier.rules.rule import Rule, RuleSet
 from notifier.store import outbox
 from notifier.store import tables as t

@@ -11,7 +11,8 @@ from notifier.errors import ConfigError, NotifierError
 from notifier.ladder import ways
 from notifier.model import Channel, Message, Office, Reason, Subject
 from notifier.render import Renderer
-from notifier.rules.decide import Decision, Ground, Verdict, decide
+from notifier.rules.decide import decide
+from notifier.rules.decision import Decision, Ground, Verdict
 from notifier.rules.recipients import recipients
 from notifier.rules.rule import Rule, RuleSet, Step
 from notifier.store.engine import reading

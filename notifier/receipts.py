@@ -20,8 +20,8 @@ from notifier.model import (
     Receipt,
 )
 from notifier.store import receipts as store
-from notifier.store.outbox import settle
 from notifier.store.receipts import BROUGHT, Found, Kept, Move, Orphan
+from notifier.store.settle import settle
 from notifier.store.suppressions import Address, mark_unusable, suppress
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from notifier.model import Entry, NotificationState, Reason, Subject
-from notifier.rules.decide import Decision, Verdict
+from notifier.rules.decision import Decision, Verdict
 from notifier.rules.rule import Rule
 from notifier.store import outbox
 from notifier.store import tables as t

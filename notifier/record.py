@@ -3,11 +3,11 @@
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Update, bindparam, delete, or_, select, update
 
 from notifier.batch import BatchReport, Bundle, Limits, Sending
 from notifier.channels.base import Carrier
@@ -28,7 +28,11 @@ from notifier.receipts import record as record_receipts
 from notifier.store import deliveries as store
 from notifier.store import outbox
 from notifier.store import tables as t
-from notifier.store.outbox import OPEN, Claimed
+from notifier.store.claims import Claimed, older_ladders
+from notifier.store.deliveries import Delivery
+from notifier.store.outbox import OPEN
+from notifier.store.settle import settle
+from notifier.store.subjects import chunks
 from notifier.store.suppressions import mark_unusable, suppress
 
 log = logging.getLogger(__name__)
@@ -52,18 +56,26 @@ def record(
     report: BatchReport,
 ) -> None:
     """Write all outcomes of a batch in one transaction, and what follows from each."""
-    of_notification: dict[NotificationId, list[Sending]] = defaultdict(list)
-    for one in sendings:
-        of_notification[one.bundle.claimed.id].append(one)
     started = {key: outcome for key, outcome in outcomes.items() if outcome is not None}
     store.record(connection, started, now=now)
     unstarted = [key for key, outcome in outcomes.items() if outcome is None]
     if unstarted:
         connection.execute(delete(t.delivery).where(t.delivery.c.id.in_(unstarted)))
     _learn_of_addresses(connection, sendings, started, now)
-    outbox.settle(connection, of_notification, now=now)
-    for key in sorted(of_notification):
-        _follow(connection, of_notification[key], outcomes, now=now, limits=limits, report=report)
+    _write_story(connection, sendings, outcomes, now, report)
+    of_notification: dict[NotificationId, list[Sending]] = defaultdict(list)
+    for one in sendings:
+        of_notification[one.bundle.claimed.id].append(one)
+    follow = _Follow(now, limits)
+    for theirs in of_notification.values():
+        follow.take(theirs[0].bundle, [outcomes[one.delivery_id] for one in theirs])
+        report.sent += any(isinstance(outcomes[one.delivery_id], Accepted) for one in theirs)
+        report.failed += all(isinstance(outcomes[one.delivery_id], Rejected) for one in theirs)
+    for older in older_ladders(connection, follow.reached):
+        outbox.stop_ladder(connection, older, Reason.NEWER_STEP_SENT, now=now, attempt=None)
+    _look_again(connection, follow.again)
+    advance(connection, follow.done, now=now, limits=limits)
+    settle(connection, of_notification, now=now)
     record_receipts(connection, [receipt for carrier in carriers for receipt in carrier.receipts()], now=now)
 
 
@@ -85,55 +97,67 @@ def _learn_of_addresses(
         mark_unusable(connection, bad)
 
 
-def _follow(
-    connection: Connection,
-    sendings: Sequence[Sending],
-    outcomes: Outcomes,
-    *,
-    now: datetime,
-    limits: Limits,
-    report: BatchReport,
-) -> None:
-    """What comes next for one notification after its rung was sent: a retry, a wait, the next rung, the end."""
-    bundle, claimed = sendings[0].bundle, sendings[0].bundle.claimed
-    answers = [outcomes[one.delivery_id] for one in sendings]
-    report.sent += any(isinstance(answer, Accepted) for answer in answers)
-    report.failed += all(isinstance(answer, Rejected) for answer in answers)
-    for one, answer in zip(sendings, answers, strict=True):
-        _note_answer(connection, claimed, one, answer, now, report)
-    if any(isinstance(answer, Accepted | Unknown) for answer in answers):
-        for older in outbox.older_ladders(connection, claimed, now=now):
-            outbox.stop_ladder(connection, older, Reason.NEWER_STEP_SENT, now=now, attempt=None)
-    rejected = [answer for answer in answers if isinstance(answer, Rejected)]
-    if any(answer is None for answer in answers):
-        _look_again(connection, claimed, now, Reason.RETRY, tries=claimed.tries)
-    elif any(isinstance(answer, Unknown) for answer in answers):
-        _look_again(connection, claimed, now + limits.ask_after, Reason.WAITING_FOR_RECEIPT, tries=claimed.tries)
-    elif any(answer.action is Action.STOP_CHANNEL for answer in rejected):
-        _look_again(connection, claimed, now + STOPPED_CHANNEL_WAIT, Reason.CHANNEL_STOPPED, tries=claimed.tries)
-    elif any(tries_later(answer) for answer in rejected) and claimed.tries < len(limits.retries):
-        waits = [answer.retry_after for answer in rejected if answer.retry_after is not None]
-        pause = max(limits.retries[claimed.tries], *waits) if waits else limits.retries[claimed.tries]
-        _look_again(connection, claimed, now + pause, Reason.RETRY, tries=claimed.tries + 1)
-    else:
-        rung = connection.execute(select(N.rung).where(N.id == claimed.id)).scalar() or 0
-        advance(connection, replace(bundle, claimed=replace(claimed, rung=rung)), now=now, limits=limits)
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A claimed notification to be looked at once more, without moving up its ladder."""
+
+    claimed: Claimed
+    at: datetime
+    reason: Reason
+    tries: int
 
 
-def _note_answer(
-    connection: Connection, claimed: Claimed, one: Sending, answer: Outcome | None, now: datetime, report: BatchReport
+class _Follow:
+    """Sorts what comes next for each notification of a batch: a retry, a question, or the end of its rung."""
+
+    def __init__(self, now: datetime, limits: Limits) -> None:
+        self.now, self.limits = now, limits
+        self.again: list[Again] = []
+        self.done: list[Bundle] = []
+        self.reached: list[Claimed] = []  # told something now, for all we know
+
+    def take(self, bundle: Bundle, answers: Sequence[Outcome | None]) -> None:
+        claimed = bundle.claimed
+        if any(isinstance(answer, Accepted | Unknown) for answer in answers):
+            self.reached.append(claimed)
+        again = self._again(claimed, answers)
+        if again is None:
+            self.done.append(bundle)
+        else:
+            self.again.append(again)
+
+    def _again(self, claimed: Claimed, answers: Sequence[Outcome | None]) -> Again | None:
+        rejected = [answer for answer in answers if isinstance(answer, Rejected)]
+        if any(answer is None for answer in answers):
+            return Again(claimed, self.now, Reason.RETRY, claimed.tries)
+        if any(isinstance(answer, Unknown) for answer in answers):
+            return Again(claimed, self.now + self.limits.ask_after, Reason.WAITING_FOR_RECEIPT, claimed.tries)
+        if any(answer.action is Action.STOP_CHANNEL for answer in rejected):
+            return Again(claimed, self.now + STOPPED_CHANNEL_WAIT, Reason.CHANNEL_STOPPED, claimed.tries)
+        if any(tries_later(answer) for answer in rejected) and claimed.tries < len(self.limits.retries):
+            waits = [answer.retry_after for answer in rejected if answer.retry_after is not None]
+            pause = max([self.limits.retries[claimed.tries], *waits])
+            return Again(claimed, self.now + pause, Reason.RETRY, claimed.tries + 1)
+        return None
+
+
+def _write_story(
+    connection: Connection, sendings: Sequence[Sending], outcomes: Outcomes, now: datetime, report: BatchReport
 ) -> None:
-    match answer:
-        case Accepted():
-            outbox.note(connection, [claimed.id], "accepted", None, now=now, detail=one.channel)
-        case Rejected(reason, action, code):
-            detail = f"{one.channel} {code}" if code else one.channel.value
-            outbox.note(connection, [claimed.id], "failed", reason, now=now, detail=detail)
-            if action is Action.STOP_CHANNEL:
-                report.stopped[one.channel] = answer.detail
-                _report_stopped(connection, claimed, one.channel, answer, now)
-        case Unknown():
-            outbox.note(connection, [claimed.id], "unknown", Reason.TIMED_OUT, now=now, detail=one.channel)
+    notes: list[tuple[int, str, str | None, str | None]] = []
+    for one in sendings:
+        key, channel = one.bundle.claimed.id, one.channel.value
+        match outcomes[one.delivery_id]:
+            case Accepted():
+                notes.append((key, "accepted", None, channel))
+            case Rejected(reason, action, code) as answer:
+                notes.append((key, "failed", reason.value, f"{channel} {code}" if code else channel))
+                if action is Action.STOP_CHANNEL and one.channel not in report.stopped:
+                    report.stopped[one.channel] = answer.detail
+                    _report_stopped(connection, one.bundle.claimed, one.channel, answer, now)
+            case Unknown():
+                notes.append((key, "unknown", Reason.TIMED_OUT.value, channel))
+    outbox.note_all(connection, notes, now=now)
 
 
 def _report_stopped(
@@ -145,46 +169,71 @@ def _report_stopped(
     outbox.add_work_item(connection, claimed, "channel stopped", note, now=now, key=key)
 
 
-def _look_again(connection: Connection, claimed: Claimed, at: datetime, reason: Reason, *, tries: int) -> None:
-    connection.execute(
-        update(t.notification)
-        .where(N.id == claimed.id, N.attempt == claimed.attempt, N.state.in_([state.value for state in OPEN]))
-        .values(next_attempt_at=at, offered_at=None, reason=reason.value, tries=tries)
-    )
+def _look_again(connection: Connection, rows: Sequence[Again]) -> None:
+    if rows:
+        connection.execute(
+            _fenced().values(
+                next_attempt_at=bindparam("at"), offered_at=None, reason=bindparam("why"), tries=bindparam("count")
+            ),
+            [
+                {"key": one.claimed.id, "mine": one.claimed.attempt}
+                | {"at": one.at, "why": one.reason.value, "count": one.tries}
+                for one in rows
+            ],
+        )
 
 
-def advance(connection: Connection, bundle: Bundle, *, now: datetime, limits: Limits) -> None:
-    """The rung is done: set the time of the next one, or of the end."""
+def _fenced() -> Update:
+    """An UPDATE of open notifications that only the claim that is still the last one may make."""
+    is_open = or_(*(N.state == state.value for state in OPEN))
+    return update(t.notification).where(N.id == bindparam("key"), N.attempt == bindparam("mine"), is_open)
+
+
+def advance(connection: Connection, bundles: Sequence[Bundle], *, now: datetime, limits: Limits) -> None:
+    """The rung is done: set the time of the next one, or of the end. The caller settles."""
+    known = {one.claimed.id: one for one in bundles}
+    rows: list[dict[str, Any]] = []
+    deliveries = store.read_deliveries(connection, known)
+    for chunk in chunks(known):
+        query = select(N.id, N.attempt, N.rung, N.rungs, N.first_sent_at, N.useful_until).where(N.id.in_(chunk))
+        for row in connection.execute(query):
+            bundle = known[row.id]
+            if row.attempt == bundle.claimed.attempt:
+                rows.append(_next_rung(bundle, row, deliveries.get(bundle.claimed.id, []), now, limits))
+    if rows:
+        values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in ("rung", "rungs", "next_attempt_at")}
+        waiting = {"tries": 0, "offered_at": None, "reason": Reason.WAITING_FOR_RECEIPT.value}
+        connection.execute(_fenced().values({**values, **waiting}), rows)
+
+
+def _next_rung(
+    bundle: Bundle, row: Any, deliveries: Sequence[Delivery], now: datetime, limits: Limits
+) -> dict[str, Any]:
     claimed, rule = bundle.claimed, bundle.rule
-    mine = (N.id == claimed.id, N.attempt == claimed.attempt, N.state.in_([state.value for state in OPEN]))
-    row = connection.execute(select(N.first_sent_at, N.useful_until, N.rungs).where(*mine)).first()
-    if row is None:
-        return
-    deliveries = store.read_deliveries(connection, [claimed.id]).get(claimed.id, [])
-    rung = max([claimed.rung + 1, *(one.rung + 1 for one in deliveries)])
-    values: dict[str, Any] = {
-        "rung": rung,
-        "tries": 0,
-        "offered_at": None,
-        "reason": Reason.WAITING_FOR_RECEIPT.value,
-        "next_attempt_at": now + limits.presumed_delivered_after,
-    }
     step = next((step for step in rule.steps if step.name == claimed.step), None) if rule else None
+    rung = max([row.rung + 1, *(one.rung + 1 for one in deliveries)])
+    rungs, at = row.rungs, now + limits.presumed_delivered_after
     if step is None or rung >= len(step.via):
-        values["rungs"] = min(row.rungs, rung)
+        rungs = min(row.rungs, rung)
     elif not is_told([one for one in deliveries if one.rung == rung - 1]):
-        values["next_attempt_at"] = now
+        at = now
     else:
-        values["next_attempt_at"] = now + wait(
+        first = row.first_sent_at or min((one.attempted_at for one in deliveries), default=now)
+        at = now + wait(
             step.via,
             rung,
             now=now,
-            first_sent_at=row.first_sent_at or now,
+            first_sent_at=first,
             useful_until=row.useful_until,
             default_wait=limits.rung_wait,
         )
-    connection.execute(update(t.notification).where(*mine).values(**values))
-    outbox.settle(connection, [claimed.id], now=now)
+    return {
+        "key": claimed.id,
+        "mine": claimed.attempt,
+        "new_rung": rung,
+        "new_rungs": rungs,
+        "new_next_attempt_at": at,
+    }
 
 
 def conclude(connection: Connection, bundle: Bundle, *, now: datetime) -> None:

@@ -18,7 +18,7 @@ from notifier.messages.facts import (
 from notifier.messages.masking import mask, short_name
 from notifier.messages.templates import Templates
 from notifier.model import Channel, DeliveryId, Message, Office, Party, Subject, SubjectKind, Value
-from notifier.rules.decide import Decision
+from notifier.rules.decision import Decision
 from notifier.rules.facts import View
 from notifier.rules.moments import anchor_value, deadline_day, deadline_instant
 from notifier.rules.rule import Anchor, Rule, RuleSet

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
-from tests.web_site import Needs, Site, running
-from tests.world import World, wib
 
+from notifier.batch import BatchReport
 from notifier.channels.email import EmailCarrier
 from notifier.channels.twilio import TwilioCarrier
 from notifier.model import Channel, DeliveryId, DeliveryState
@@ -18,6 +17,8 @@ from notifier.store.engine import reading
 from notifier.testing.smtp import ScriptedSmtp, SmtpScript
 from notifier.testing.twilio import ACCOUNT_SID, AUTH_TOKEN, ScriptedTwilio, TwilioAnswer
 from notifier.web.optout import load_words
+from tests.web_site import Needs, Site, running
+from tests.world import World, wib
 
 #: In seconds: short, so that a stalled provider costs a test little, but no shorter than a busy machine needs.
 TIMEOUT = 1.5
@@ -314,7 +315,7 @@ def test_a_worker_that_died_inside_a_send_is_succeeded_after_its_lease(wired: Wi
     dispatcher = wired.dispatcher
     ids = [row.id for row in wired.notifications()]
     bundles = dispatcher._claim(ids, wired.now)
-    dispatcher._prepare(bundles, {}, wired.now, dispatcher_report())  # and here it dies
+    dispatcher._prepare(bundles, {}, wired.now, BatchReport())  # and here it dies
 
     wired.later(minutes=9)
     assert wired.twilio.messages == []  # the lease holds
@@ -339,9 +340,3 @@ def test_two_workers_with_the_same_ids_send_once(wired: Wired) -> None:
     wired.wait_for(both())
 
     assert len(wired.twilio.messages) == 1
-
-
-def dispatcher_report() -> Any:
-    from notifier.batch import BatchReport
-
-    return BatchReport()

@@ -230,7 +230,12 @@ def test_a_child_who_turns_eighteen_is_told_in_person_and_the_mothers_word_count
     world.person("MOTHER", "MARIA")
     world.person("CHILD", "LINA", birth_date=date(2008, 5, 25), nationality="DE")
     world.permit(
-        "2D21XX0001-Z", "CHILD", type="ITAS", issue=date(2025, 6, 10), expiry=date(2026, 6, 10), roles={"guardian": ["MOTHER"]}
+        "2D21XX0001-Z",
+        "CHILD",
+        type="ITAS",
+        issue=date(2025, 6, 10),
+        expiry=date(2026, 6, 10),
+        roles={"guardian": ["MOTHER"]},
     )
     world.days("2026-05-19", "2026-06-03")
 
@@ -245,9 +250,13 @@ def test_a_new_sponsor_is_told_the_newest_step_once_and_the_old_one_nothing_more
     world.plan()
     world.person("S-OLD", "PT LAMA", kind="organisation")
     world.person("S-NEW", "PT BARU", kind="organisation")
-    world.permit("Z1", "P1", type="ITAS", issue=date(2025, 6, 10), expiry=date(2026, 6, 10), roles={"sponsor": ["S-OLD"]})
+    world.permit(
+        "Z1", "P1", type="ITAS", issue=date(2025, 6, 10), expiry=date(2026, 6, 10), roles={"sponsor": ["S-OLD"]}
+    )
     world.days("2026-05-19", "2026-05-21")
-    world.permit("Z1", "P1", type="ITAS", issue=date(2025, 6, 10), expiry=date(2026, 6, 10), roles={"sponsor": ["S-NEW"]})
+    world.permit(
+        "Z1", "P1", type="ITAS", issue=date(2025, 6, 10), expiry=date(2026, 6, 10), roles={"sponsor": ["S-NEW"]}
+    )
     world.days("2026-05-22", "2026-05-28")
 
     sponsors = [(row.step, row.party_id) for row in world.notifications(role="sponsor") if row.told_at]
@@ -337,7 +346,12 @@ def test_a_passport_that_waits_is_announced_and_called_for_the_last_time(world: 
     world.at("2026-02-20 08:00")
     world.limits = type(world.limits)(per_day=5, per_week=50)
     world.case(
-        "C2", "P1", service="passport", state="ready for collection", issue=date(2026, 2, 20), collect_by=date(2026, 3, 22)
+        "C2",
+        "P1",
+        service="passport",
+        state="ready for collection",
+        issue=date(2026, 2, 20),
+        collect_by=date(2026, 3, 22),
     )
     world.days("2026-02-20", "2026-03-23")
 
@@ -414,7 +428,13 @@ def test_a_recipient_in_another_zone_is_told_within_their_own_hours(world: World
     world.person("P2", "KAI")
     world.plan()
     world.permit(
-        "J1", "P2", office="jayapura", type="ITAS", issue=date(2025, 6, 10), expiry=date(2026, 6, 10), roles={"sponsor": ["S2"]}
+        "J1",
+        "P2",
+        office="jayapura",
+        type="ITAS",
+        issue=date(2025, 6, 10),
+        expiry=date(2026, 6, 10),
+        roles={"sponsor": ["S2"]},
     )
     world.at("2026-06-09 00:10").plan()
 

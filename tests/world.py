@@ -100,7 +100,9 @@ class World:
         with writing(self.engine) as connection:
             self.must(put_offices(connection, [record_], now=self.now))
 
-    def person(self, number: str, name: str = "BUDI", *, email: bool = True, phone: bool = True, **values: object) -> str:
+    def person(
+        self, number: str, name: str = "BUDI", *, email: bool = True, phone: bool = True, **values: object
+    ) -> str:
         contacts: dict[Channel, str | None] = {}
         tail = f"{sum(number.encode()) % 90 + 1:02d}{len(number) % 10}0"
         if phone:
@@ -112,7 +114,15 @@ class World:
             self.must(put_parties(connection, [record_], now=self.now))
         return number
 
-    def permit(self, number: str, holder: str, *, office: str = "jakarta-barat", roles: Mapping[str, Any] | None = None, **values: object) -> None:
+    def permit(
+        self,
+        number: str,
+        holder: str,
+        *,
+        office: str = "jakarta-barat",
+        roles: Mapping[str, Any] | None = None,
+        **values: object,
+    ) -> None:
         values = {"status": "active", **values}
         self._subject(SubjectKind.PERMIT, number, holder, office, roles, values, None)
 
@@ -230,7 +240,9 @@ class World:
 
     def receipt(self, delivery_id: int, state: DeliveryState, **values: Any) -> None:
         with writing(self.engine) as connection:
-            record(connection, [Receipt("memory", state, {}, delivery_id=DeliveryId(delivery_id), **values)], now=self.now)
+            record(
+                connection, [Receipt("memory", state, {}, delivery_id=DeliveryId(delivery_id), **values)], now=self.now
+            )
 
     # looking --------------------------------------------------------------------------------------------
 

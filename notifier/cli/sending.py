@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from notifier.cli.answer import console, on_clock, show_json, show_table
 from notifier.cli.options import Session, format_option, on_option, pass_session
 from notifier.reconcile import PlanReport
-from notifier.rules.decide import Verdict
+from notifier.rules.decision import Verdict
 from notifier.run import RunReport
 from notifier.run import run as run_everything
 from notifier.store.ledger import Sums

@@ -33,7 +33,6 @@ from notifier.rules.rule import (
     YesNo,
 )
 
-
 Orderable = TypeVar("Orderable", int, timedelta)
 
 

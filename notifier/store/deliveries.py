@@ -93,7 +93,9 @@ def begin(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Del
     return ids
 
 
-def keep_messages(connection: Connection, messages: Mapping[DeliveryId, Message]) -> None:
+def keep_messages(
+    connection: Connection, messages: Mapping[DeliveryId, Message], languages: Mapping[DeliveryId, str]
+) -> None:
     """Keep each message as it leaves: a repeat of an unknown attempt keeps its bytes and Message-ID (S66)."""
     if not messages:
         return
@@ -101,12 +103,16 @@ def keep_messages(connection: Connection, messages: Mapping[DeliveryId, Message]
         {
             "key": key,
             "stored": pack(message),
+            "spoken": languages.get(key, ""),
             "segments": message.segments if isinstance(message, SmsMessage) else None,
         }
         for key, message in sorted(messages.items())
     ]
     statement = update(t.delivery).where(D.id == bindparam("key"))
-    connection.execute(statement.values(message=bindparam("stored"), segments=bindparam("segments")), rows)
+    connection.execute(
+        statement.values(message=bindparam("stored"), language=bindparam("spoken"), segments=bindparam("segments")),
+        rows,
+    )
 
 
 def record(connection: Connection, outcomes: Mapping[DeliveryId, Outcome], *, now: datetime) -> None:

@@ -3,19 +3,15 @@
 Every write names the states it allows, and what a claim writes carries the claim's attempt.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from notifier.model import (
     NOTIFICATION_MOVES,
-    PROVED,
-    TOLD,
-    DeliveryState,
     NotificationId,
     NotificationState,
     Reason,
@@ -57,16 +53,17 @@ def note(
     detail: str | None = None,
 ) -> None:
     """Write one line into the story of each notification."""
-    if ids:
+    note_all(connection, [(key, what, reason, detail) for key in ids], now=now)
+
+
+def note_all(
+    connection: Connection, notes: Sequence[tuple[int, str, str | None, str | None]], *, now: datetime
+) -> None:
+    """Write many lines at once: (notification, what, reason, detail)."""
+    if notes:
         rows = [
-            {
-                "notification_id": key,
-                "at": now,
-                "what": what,
-                "reason": reason.value if reason else None,
-                "detail": detail,
-            }
-            for key in ids
+            {"notification_id": key, "at": now, "what": what, "reason": reason, "detail": detail}
+            for key, what, reason, detail in notes
         ]
         connection.execute(insert(t.event), rows)
 
@@ -139,20 +136,6 @@ def stop_ladder(
     return stopped
 
 
-def older_ladders(connection: Connection, claimed: "Claimed", *, now: datetime) -> list[NotificationId]:
-    """What the same rule already sent to the same recipient about the same subject and still waits for."""
-    query = select(N.id).where(
-        N.rule == claimed.rule,
-        N.subject_kind == claimed.subject_kind,
-        N.subject_id == claimed.subject_id,
-        N.party_id == claimed.party_id,
-        N.id != claimed.id,
-        N.state == NotificationState.SENT.value,
-        N.next_attempt_at.is_not(None),
-    )
-    return [NotificationId(key) for key in connection.execute(query).scalars()]
-
-
 # --------------------------------------------------------------------------------------------------- relay
 
 
@@ -176,99 +159,6 @@ def offered(connection: Connection, ids: Sequence[NotificationId], *, now: datet
 def next_due_at(connection: Connection) -> datetime | None:
     """When the outbox next wants something looked at."""
     return connection.execute(select(func.min(N.next_attempt_at))).scalar()
-
-
-# --------------------------------------------------------------------------------------------------- claim
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A notification in this worker's hand; `attempt` is the fence of all it writes."""
-
-    id: NotificationId
-    rule: str
-    step: str
-    occurrence: int
-    subject_kind: str
-    subject_id: int
-    cycle: str
-    party_id: int
-    role: str
-    office_id: int
-    state: NotificationState
-    moment: datetime
-    useful_until: datetime | None
-    urgent: bool
-    capped: bool
-    forced: bool
-    attempt: int
-    rung: int
-    tries: int
-    first_sent_at: datetime | None
-    told_at: datetime | None
-    reason: str | None
-
-
-def claim(connection: Connection, ids: Sequence[NotificationId], *, now: datetime, lease: timedelta) -> list[Claimed]:
-    """Take what is due among the ids. The claim counts the attempt and sets the next one: no rescuer is needed."""
-    wanted = select(N.id).where(
-        N.id.in_(list(ids)), N.next_attempt_at <= now, N.state.in_([state.value for state in OPEN])
-    )
-    if connection.dialect.name == "postgresql":
-        # The ids are picked once and locked; inside IN (...) another plan may run the sub-select again.
-        picked = wanted.order_by(N.id).with_for_update(skip_locked=True)
-        condition = N.id == func.any(func.array(picked.scalar_subquery()))
-    else:
-        condition = N.id.in_(wanted)
-    statement = (
-        update(t.notification)
-        .where(condition)
-        .values(attempt=N.attempt + 1, next_attempt_at=now + lease, updated_at=now)
-        .returning(t.notification)
-    )
-    rows = connection.execute(statement).all()
-    found = [_claimed(row) for row in rows]
-    return sorted(found, key=lambda claimed: (not claimed.urgent, claimed.useful_until or now, claimed.id))
-
-
-def _claimed(row: Row[Any]) -> Claimed:
-    values = {name: row._mapping[name] for name in Claimed.__dataclass_fields__}
-    values["state"] = NotificationState(row.state)
-    return Claimed(**values)
-
-
-def give_back(connection: Connection, claimed: Claimed, *, now: datetime) -> None:
-    """Return what was not started, attempt and all."""
-    connection.execute(
-        update(t.notification)
-        .where(N.id == claimed.id, N.attempt == claimed.attempt)
-        .values(attempt=claimed.attempt - 1, next_attempt_at=now, offered_at=None)
-    )
-
-
-def take_cap(
-    connection: Connection, party_id: int, day: date, key: NotificationId, *, per_day: int, per_week: int
-) -> bool:
-    """Use one of the person's messages of the day; the unique key keeps the cap over all workers (S81)."""
-    use = t.cap_use.c
-    mine = connection.execute(select(use.day).where(use.notification_id == key)).first()
-    if mine is not None:
-        return True
-    week = select(func.count()).where(use.party_id == party_id, use.day > day - timedelta(days=7), use.day <= day)
-    if (connection.execute(week).scalar() or 0) >= per_week:
-        return False
-    for number in range(per_day):
-        row = {"party_id": party_id, "day": day, "number": number, "notification_id": key}
-        # RETURNING and not the row count, which psycopg does not give for an INSERT
-        taken = connection.execute(insert_once(connection, t.cap_use).values(row).returning(use.number))
-        if taken.first() is not None:
-            return True
-    return False
-
-
-def free_cap(connection: Connection, key: NotificationId) -> None:
-    """Give the day back to the person when nothing left after all."""
-    connection.execute(delete(t.cap_use).where(t.cap_use.c.notification_id == key))
 
 
 # --------------------------------------------------------------------------------------------- by an officer
@@ -306,79 +196,7 @@ def cancel(connection: Connection, key: NotificationId, *, now: datetime) -> boo
     return stop_ladder(connection, key, Reason.CANCELLED_BY_OFFICER, now=now, attempt=None)
 
 
-# -------------------------------------------------------------------------------------------------- settle
-
-
-def settle(connection: Connection, ids: Iterable[NotificationId], *, now: datetime) -> None:
-    """Derive the state of notifications from their deliveries. The only place that does; late news is welcome."""
-    for chunk in chunks(ids):
-        query = select(t.notification).where(N.id.in_(chunk)).order_by(N.id).with_for_update()
-        rows = connection.execute(query).all()
-        deliveries: dict[int, list[Row[Any]]] = {key: [] for key in chunk}
-        current = select(t.delivery).where(t.delivery.c.notification_id.in_(chunk), t.delivery.c.rung >= 0)
-        for row in connection.execute(current.order_by(t.delivery.c.id)):
-            deliveries[row.notification_id].append(row)
-        for row in rows:
-            _settle_one(connection, row, deliveries[row.id], now)
-
-
-def _settle_one(connection: Connection, row: Row[Any], deliveries: Sequence[Row[Any]], now: datetime) -> None:
-    key, state = NotificationId(row.id), NotificationState(row.state)
-    states = [DeliveryState(delivery.state) for delivery in deliveries]
-    told = [delivery for delivery, one in zip(deliveries, states, strict=True) if one in TOLD]
-    told_at = min((delivery.outcome_at or delivery.attempted_at for delivery in told), default=None)
-    first = min((delivery.attempted_at for delivery in deliveries), default=None)
-    values: dict[str, Any] = {"told_at": told_at, "first_sent_at": row.first_sent_at or first}
-    reached: NotificationState | None = None
-    if any(one in PROVED for one in states):
-        reached = NotificationState.DELIVERED
-        values |= {
-            "next_attempt_at": None,
-            "settled_at": now,
-            "reason": Reason.PROVED_DELIVERED.value,
-            "detail": None,
-        }
-    elif row.rung >= row.rungs and deliveries and not told and _sent_all(row, deliveries):
-        reached = NotificationState.UNDELIVERABLE
-        reason = Reason(deliveries[-1].reason) if deliveries[-1].reason else Reason.LADDER_ENDED
-        values |= {
-            "next_attempt_at": None,
-            "settled_at": now,
-            "reason": Reason.LADDER_ENDED.value,
-            "detail": reason.value,
-        }
-    elif told and state is NotificationState.SCHEDULED:
-        reached = NotificationState.SENT
-    if state in OPEN and reached in (None, NotificationState.SENT) and _rung_failed(row, deliveries):
-        values |= {"next_attempt_at": now, "offered_at": None}
-    moves = reached is not None and reached in NOTIFICATION_MOVES[state]
-    if moves and reached is not None:
-        values["state"] = reached.value
-    elif reached in (NotificationState.DELIVERED, NotificationState.UNDELIVERABLE):
-        values = {"told_at": told_at}  # it has ended already; only the record of telling is refreshed
-    connection.execute(update(t.notification).where(N.id == key).values(**values, updated_at=now))
-    if moves and reached is not None:
-        note(
-            connection,
-            [key],
-            reached.value,
-            Reason(values["reason"]) if "reason" in values else None,
-            now=now,
-        )
-        if reached is NotificationState.UNDELIVERABLE:
-            free_cap(connection, key)
-            add_work_item(connection, row, "undeliverable", values["detail"], now=now)
-
-
-def _sent_all(row: Row[Any], deliveries: Sequence[Row[Any]]) -> bool:
-    """Nothing is still under way: a lost outcome is no failure."""
-    return all(delivery.state == DeliveryState.FAILED.value for delivery in deliveries)
-
-
-def _rung_failed(row: Row[Any], deliveries: Sequence[Row[Any]]) -> bool:
-    """Every channel of the rung sent last has failed for good, and another rung is left (S69)."""
-    last = [delivery for delivery in deliveries if delivery.rung == row.rung - 1]
-    return bool(last) and row.rung < row.rungs and all(one.state == DeliveryState.FAILED.value for one in last)
+# ------------------------------------------------------------------------------------------------ work items
 
 
 def add_work_item(

@@ -24,7 +24,7 @@ from notifier.model import DeliveryId, Receipt
 from notifier.receipts import Settle, record_batch
 from notifier.store.engine import writing
 from notifier.store.migrate import is_current
-from notifier.store.outbox import settle
+from notifier.store.settle import settle
 from notifier.tokens import Claim, read_token
 from notifier.web import pages
 from notifier.web.batch import Limits, NotStored, ReceiptQueue

@@ -1,0 +1,189 @@
+"""Judge: the steps of one rule for one subject and recipient against each other and the ledger (S33-S42, S86)."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from notifier.model import Entry, Party, Reason, Subject
+from notifier.rules.decision import Decision, Ground, Verdict
+from notifier.rules.facts import View
+from notifier.rules.moments import leaves_at
+from notifier.rules.occasions import Occasion
+from notifier.rules.recipients import Recipient
+from notifier.rules.rule import LatePolicy, Moves, Rule
+
+#: An instant step with `late: skip` is late after this long (S40).
+INSTANT_IS_LATE_AFTER = timedelta(minutes=15)
+
+
+#: Stands where a day step has no instant to be compared by.
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+#: How new a moment is: its day; on one day an instant after a day step; then its place in the file.
+Age = tuple[date, bool, datetime, int, int]
+
+
+class Judge:
+    """Judges the steps of one rule for one subject and one recipient against each other."""
+
+    def __init__(
+        self,
+        rule: Rule,
+        view: View,
+        ground: Ground,
+        moments: Sequence[Occasion],
+        entries: Sequence[Entry],
+        recipient: Recipient,
+        deadline: datetime | None,
+        underway: bool,
+    ) -> None:
+        self.rule, self.view, self.ground, self.deadline = rule, view, ground, deadline
+        self.underway = underway
+        self.moments = moments
+        party = recipient.party.id
+        # What a guardian was told in the holder's place counts as told to the holder (S60).
+        self.told = [
+            entry
+            for entry in entries
+            if entry.told_at is not None and (entry.party_id == party or entry.in_place_of == party)
+        ]
+        self.told_keys = {(entry.step, entry.occurrence, entry.cycle): entry for entry in self.told}
+        self.present = {moment.key: moment for moment in moments}
+        self.cycles = {moment.cycle.key for moment in moments}
+        self.policies = {step.name: step.late.policy for step in rule.steps}
+        self.zone = zone_of(recipient.party, view.subject)
+
+    def judge(self, moment: Occasion, recipient: Recipient) -> Decision:
+        verdict, reason, detail, leaves = self._judge(moment)
+        return Decision(
+            self.rule.name,
+            moment.step,
+            verdict,
+            reason,
+            detail,
+            moment.occurrence.number,
+            moment.cycle.key,
+            recipient,
+            moment.occurrence.at,
+            leaves,
+            moment.useful_until,
+        )
+
+    def _judge(self, moment: Occasion) -> tuple[Verdict, Reason, str, datetime | None]:
+        now, at = self.view.now, moment.occurrence.at
+        told = self.told_keys.get(moment.key)
+        if told is not None:
+            return Verdict.NOT, Reason.TOLD, told.told_at.isoformat() if told.told_at else "", None
+        if isinstance(moment.step.send, Moves) and not self._heard_of_the_old(moment):
+            return Verdict.NOT, Reason.NO_PAST_NEWS, "", None
+        if at > moment.useful_until:
+            return Verdict.NOT, self._too_late(at), "", None
+        if at <= now:
+            stopped = self._spent(moment) or self._late(moment)
+            if stopped is not None:
+                return Verdict.NOT, *stopped, None
+        missing = self._only_after(moment)
+        if missing is not None:
+            return Verdict.NOT, Reason.NOT_CONCERNED, missing, None
+        # A moment that would fall into the recipient's night may have to leave before it (S30).
+        leaves = leaves_at(
+            at,
+            useful_until=moment.useful_until,
+            urgent=moment.step.urgent,
+            is_day=moment.occurrence.is_day,
+            calendar=self.ground.calendar,
+            zone=self.zone,
+            now=now,
+        )
+        if leaves is None:
+            return Verdict.NOT, Reason.TOO_LATE, "no sending hours are left", None
+        if at > now and leaves > now:
+            return Verdict.LATER, Reason.NOT_YET, "", leaves
+        if leaves > now:
+            silent = self.ground.calendar.is_silent_day(self.view.today)
+            return Verdict.LATER, Reason.SILENT_DAY if silent else Reason.SENDING_HOURS, "", leaves
+        return Verdict.GOES, Reason.GOES, "", leaves
+
+    def _heard_of_the_old(self, moment: Occasion) -> bool:
+        """Only who was told something counted from the old value hears that it moved (S19)."""
+        field = moment.occurrence.anchor_field
+        history = self.view.subject.history[field]
+        old = f"{field}={history[-2].value.isoformat()}"
+        return any(
+            entry.told_at is not None
+            and entry.told_at < moment.occurrence.at
+            and (old in entry.cycle or entry.cycle == moment.cycle.key)
+            for entry in self.told
+        )
+
+    def _spent(self, moment: Occasion) -> tuple[Reason, str] | None:
+        """A newer step is due or was told (S35-S37)."""
+        if moment.step.late.policy is LatePolicy.SEND:
+            return None
+        mine = self._age(moment)
+        newer = [
+            other
+            for other in self.moments
+            if other.occurrence.at <= self.view.now
+            and other.key not in self.told_keys
+            and other.step.late.policy is not LatePolicy.SEND
+            and self._age(other) > mine
+            and not (isinstance(other.step.send, Moves) and not self._heard_of_the_old(other))
+            and self._only_after(other) is None
+        ]
+        if newer:
+            return Reason.SPENT, max(newer, key=self._age).step.name
+        day_of = self.ground.calendar.day_of
+        for entry in self.told:
+            if self.policies.get(entry.step) is LatePolicy.SEND or entry.told_at is None:
+                continue
+            told_day = day_of(entry.told_at)
+            if moment.occurrence.is_day and told_day in (moment.occurrence.day, self.view.today):
+                return Reason.TOLD_TODAY, entry.step
+            if entry.cycle in self.cycles and self._age_told(entry) > mine:
+                return Reason.SPENT, entry.step
+        return None
+
+    def _age(self, moment: Occasion) -> Age:
+        """Day steps are compared as days (S35): a step of 08:15 is not older than one of 09:00 of the same day."""
+        one = moment.occurrence
+        day = one.day or self.ground.calendar.day_of(one.at)
+        return day, not one.is_day, one.at if not one.is_day else EPOCH, moment.order, one.number
+
+    def _age_told(self, entry: Entry) -> Age:
+        """By its present moment if the step still exists, else by the recorded one (S37)."""
+        present = self.present.get((entry.step, entry.occurrence, entry.cycle))
+        if present is not None:
+            return self._age(present)
+        return self.ground.calendar.day_of(entry.moment), False, EPOCH, -1, entry.occurrence
+
+    def _late(self, moment: Occasion) -> tuple[Reason, str] | None:
+        """Too late to be useful, or late under `late: skip` (S39-S41)."""
+        now, at = self.view.now, moment.occurrence.at
+        if now > moment.useful_until:
+            return self._too_late(now), ""
+        if moment.step.late.policy is LatePolicy.SKIP and not self.underway:
+            late = (
+                self.view.today > self.ground.calendar.day_of(at)
+                if moment.occurrence.is_day
+                else now > at + INSTANT_IS_LATE_AFTER
+            )
+            if late:
+                return Reason.TOO_LATE, "late: skip"
+        return None
+
+    def _too_late(self, instant: datetime) -> Reason:
+        past_deadline = self.deadline is not None and instant > self.deadline
+        return Reason.AFTER_DEADLINE if past_deadline else Reason.TOO_LATE
+
+    def _only_after(self, moment: Occasion) -> str | None:
+        """`only after`: the step it follows must have been told in this cycle (S86)."""
+        first = moment.step.only_after
+        if first is None or any(entry.step == first and entry.cycle in self.cycles for entry in self.told):
+            return None
+        return f"only after {first}"
+
+
+def zone_of(party: Party, subject: Subject) -> ZoneInfo:
+    """The recipient's clock: the party's own zone, else the office's (S30)."""
+    return ZoneInfo(party.zone or subject.office.zone)

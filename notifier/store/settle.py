@@ -1,0 +1,99 @@
+"""Settle: the state of notifications derived from their deliveries, in one place. Late news is welcome."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, select, update
+
+from notifier.model import (
+    NOTIFICATION_MOVES,
+    PROVED,
+    TOLD,
+    DeliveryState,
+    NotificationId,
+    NotificationState,
+    Reason,
+)
+from notifier.store import tables as t
+from notifier.store.claims import free_cap
+from notifier.store.outbox import OPEN, add_work_item, note_all
+from notifier.store.subjects import chunks
+
+N = t.notification.c
+#: What settling may write; a row that keeps a value is given the one it has.
+COLUMNS = ("state", "reason", "detail", "told_at", "first_sent_at", "next_attempt_at", "offered_at", "settled_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a notification becomes: its new values, and the state it has reached, if that is a move."""
+
+    row: Row[Any]
+    values: dict[str, Any]
+    reached: NotificationState | None
+
+
+def settle(connection: Connection, ids: Iterable[NotificationId], *, now: datetime) -> None:
+    """Derive the states of notifications from their deliveries; rows are locked in the order of their ids."""
+    for chunk in chunks(ids):
+        query = select(t.notification).where(N.id.in_(chunk)).order_by(N.id).with_for_update()
+        rows = connection.execute(query).all()
+        deliveries: dict[int, list[Row[Any]]] = {key: [] for key in chunk}
+        current = select(t.delivery).where(t.delivery.c.notification_id.in_(chunk), t.delivery.c.rung >= 0)
+        for row in connection.execute(current.order_by(t.delivery.c.id)):
+            deliveries[row.notification_id].append(row)
+        _write(connection, [_derive(row, deliveries[row.id], now) for row in rows], now)
+
+
+def _write(connection: Connection, settled: Sequence[Settled], now: datetime) -> None:
+    if not settled:
+        return
+    statement = update(t.notification).where(N.id == bindparam("key"))
+    connection.execute(
+        statement.values({**{name: bindparam(f"new_{name}") for name in COLUMNS}, "updated_at": now}),
+        [
+            {"key": one.row.id} | {f"new_{name}": one.values.get(name, one.row._mapping[name]) for name in COLUMNS}
+            for one in settled
+        ],
+    )
+    moved = [one for one in settled if one.reached is not None]
+    note_all(connection, [(one.row.id, str(one.reached), one.values.get("reason"), None) for one in moved], now=now)
+    for one in moved:
+        if one.reached is NotificationState.UNDELIVERABLE:
+            free_cap(connection, NotificationId(one.row.id))
+            add_work_item(connection, one.row, "undeliverable", one.values["detail"], now=now)
+
+
+def _derive(row: Row[Any], deliveries: Sequence[Row[Any]], now: datetime) -> Settled:
+    state = NotificationState(row.state)
+    states = [DeliveryState(delivery.state) for delivery in deliveries]
+    told = [delivery for delivery, one in zip(deliveries, states, strict=True) if one in TOLD]
+    told_at = min((delivery.outcome_at or delivery.attempted_at for delivery in told), default=None)
+    first = min((delivery.attempted_at for delivery in deliveries), default=None)
+    values: dict[str, Any] = {"told_at": told_at, "first_sent_at": row.first_sent_at or first}
+    ending = {"next_attempt_at": None, "settled_at": now}
+    reached: NotificationState | None = None
+    if any(one in PROVED for one in states):
+        reached = NotificationState.DELIVERED
+        values |= ending | {"reason": Reason.PROVED_DELIVERED.value, "detail": None}
+    elif row.rung >= row.rungs and deliveries and all(one is DeliveryState.FAILED for one in states):
+        reached = NotificationState.UNDELIVERABLE
+        why = deliveries[-1].reason or Reason.LADDER_ENDED.value
+        values |= ending | {"reason": Reason.LADDER_ENDED.value, "detail": why}
+    elif told and state is NotificationState.SCHEDULED:
+        reached = NotificationState.SENT
+    if state in OPEN and reached in (None, NotificationState.SENT) and _rung_failed(row, deliveries):
+        values |= {"next_attempt_at": now, "offered_at": None}
+    if reached is not None and reached in NOTIFICATION_MOVES[state]:
+        return Settled(row, values | {"state": reached.value}, reached)
+    if reached in (NotificationState.DELIVERED, NotificationState.UNDELIVERABLE):
+        values = {"told_at": told_at}  # it has ended already; only the record of telling is refreshed
+    return Settled(row, values, None)
+
+
+def _rung_failed(row: Row[Any], deliveries: Sequence[Row[Any]]) -> bool:
+    """Every channel of the rung sent last has failed for good, and another rung is left (S69)."""
+    last = [delivery for delivery in deliveries if delivery.rung == row.rung - 1]
+    return bool(last) and row.rung < row.rungs and all(one.state == DeliveryState.FAILED.value for one in last)
