@@ -1,7 +1,10 @@
 """The composition root: settings in, wired objects out. Each part is built when it is first asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from functools import cached_property
+from itertools import chain
+from pathlib import Path
 
 from sqlalchemy import Engine
 
@@ -10,9 +13,11 @@ from notifier.batch import Limits
 from notifier.calendar.data import CalendarData, load_calendar
 from notifier.calendar.office import OfficeCalendar, build_calendar
 from notifier.channels.base import Carrier
+from notifier.channels.bounce import read_fields, read_mails
 from notifier.channels.email import EmailCarrier
 from notifier.channels.sandbox import SandboxCarrier
 from notifier.channels.twilio import TwilioCarrier
+from notifier.channels.twilio_forms import parse_status
 from notifier.clock import Clock, SystemClock
 from notifier.config import Settings
 from notifier.dispatch import Dispatcher
@@ -20,12 +25,15 @@ from notifier.errors import ConfigError, StoreError
 from notifier.messages.templates import Templates
 from notifier.model import Channel, DeliveryId, Office, Party
 from notifier.plan import Planner
+from notifier.receipts import Bounces, Reader, adopt_orphans, record_bounces
 from notifier.render import Renderer, Senders
 from notifier.rules.load import load_rules
 from notifier.rules.rule import RuleSet
 from notifier.store import migrate
-from notifier.store.engine import open_engine
+from notifier.store.engine import open_engine, writing
 
+#: A receipt whose message nobody knew for so long is not looked at again; it stays on record.
+ORPHANS_LIVE = timedelta(days=3)
 #: Under the public address: where a one-click opt-out is taken, and where Twilio reports what became of a message.
 OPT_OUT_PATH = "u"
 STATUS_PATH = "twilio/status"
@@ -181,8 +189,32 @@ class App:
             timeout=smtp.timeout.total_seconds(),
             connections=smtp.connections,
             local_hostname=smtp.local_hostname or "localhost",
-            bounce_address=smtp.bounce_address or None,
+            return_path=self._return_path(),
         )
+
+    def _return_path(self) -> Callable[[DeliveryId], str] | None:
+        """Where the bounce of a delivery goes: a signed name at the domain of the bounce mailbox."""
+        domain = self.settings.smtp.bounce_address.rpartition("@")[2]
+        key = self.settings.signing_key.reveal().encode()
+        if not domain or not key:
+            return None
+        return lambda delivery_id: f"{tokens.make_bounce_name(key, delivery_id)}@{domain}"
+
+    def adopt_orphans(self) -> None:
+        """Match receipts that came before their delivery's reference was known. Part of each tick."""
+        now = self.clock.now()
+        readers: dict[str, Reader] = {"twilio": parse_status, "smtp": read_fields}
+        with writing(self.ready_engine) as connection:
+            adopt_orphans(connection, now=now, readers=readers, since=now - ORPHANS_LIVE)
+
+    def take_bounces(self, sources: Iterable[Path], mails: Iterable[bytes] = ()) -> Bounces:
+        """Read returned mails from files, mbox files and Maildir folders. Raises ConfigError without a signing key."""
+        key = self.settings.signing_key.reveal().encode()
+        if not key:
+            raise ConfigError("returned mails cannot be told from forged ones without NOTIFIER_SIGNING_KEY; set it")
+        found = chain(mails, *(read_mails(source) for source in sources))
+        with writing(self.ready_engine) as connection:
+            return record_bounces(connection, found, key=key, now=self.clock.now())
 
     def _twilio(self, channel: Channel) -> Carrier:
         twilio = self.settings.twilio

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -14,6 +15,7 @@ from notifier.model import (
     Accepted,
     Action,
     Channel,
+    DeliveryId,
     EmailMessage,
     Message,
     Outcome,
@@ -29,9 +31,8 @@ class EmailCarrier:
 
     `timeout` (seconds) bounds getting a connection, and again the whole transaction of one mail. With
     `security` "tls" (port 465) or "starttls" (port 587) nothing is ever sent in clear: a server that does not
-    offer it, or whose certificate does not fit, stops the channel. With `bounce_address`
-    (`bounce@office.example`) the return path of each mail is `bounce+<delivery id>@office.example`, so that a
-    bounce names its delivery.
+    offer it, or whose certificate does not fit, stops the channel. `return_path` makes the address to which
+    the bounce of a delivery goes; without it, bounces go to the sender and name nobody.
     Raises ConfigError for a user name over an open line.
     """
 
@@ -53,7 +54,7 @@ class EmailCarrier:
         max_idle: float = 60.0,
         max_messages: int = 500,
         local_hostname: str = "localhost",
-        bounce_address: str | None = None,
+        return_path: Callable[[DeliveryId], str] | None = None,
         tls_context: ssl.SSLContext | None = None,
     ) -> None:
         self._door = SmtpDoor(
@@ -68,7 +69,7 @@ class EmailCarrier:
         )
         self._clock = clock
         self._timeout = timeout
-        self._bounce_address = bounce_address
+        self._return_path = return_path
         self._slots = [
             Slot(self._door, max_age=max_age, max_idle=max_idle, max_messages=max_messages) for _ in range(connections)
         ]
@@ -118,9 +119,8 @@ class EmailCarrier:
 
     def _envelope(self, message: EmailMessage) -> tuple[str, str]:
         sender = bare_address(message.sender)
-        if self._bounce_address is not None:
-            local, _, domain = bare_address(self._bounce_address).partition("@")
-            sender = f"{local}+{message.delivery_id}@{domain}"
+        if self._return_path is not None:
+            sender = self._return_path(message.delivery_id)
         return sender, bare_address(message.to)
 
     async def _deliver(self, slot: Slot, envelope: tuple[str, str], content: bytes, deadline: float) -> Outcome:

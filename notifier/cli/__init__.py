@@ -13,6 +13,7 @@ from notifier.cli.notifications import notifications
 from notifier.cli.options import Guarded, start_session
 from notifier.cli.optout import optout
 from notifier.cli.processes import scheduler, web, worker
+from notifier.cli.receipts import receipts
 from notifier.cli.register import import_, sample, sync
 from notifier.cli.rules import rules
 from notifier.cli.sending import plan, run
@@ -48,6 +49,7 @@ for command in (
     notifications,
     trace,
     optout,
+    receipts,
     status,
     doctor,
     demo,

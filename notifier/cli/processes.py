@@ -55,6 +55,7 @@ def scheduler(session: Session, once: bool, on: date | datetime | None) -> None:
         parts: dict[str, Callable[[datetime], object]] = {
             "plan": lambda now: app.planner.plan(now=now),
             "relay": lambda now: offer_due(app, queue.offer, now=now),
+            "receipts": lambda now: app.adopt_orphans(),
         }
         ticking = Scheduler(parts, clock=app.clock, every=app.settings.sending.tick)
         if once:

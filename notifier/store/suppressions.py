@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, select, tuple_, update
 
 from notifier.model import Channel, Reason
+from notifier.store.changes import touch_parties
 from notifier.store.tables import contact, suppression
 
 #: An address on a channel; telephone numbers are E.164, e-mail addresses as the register holds them.
@@ -64,7 +65,11 @@ def lift(
     )
     if reasons is not None:
         statement = statement.where(suppression.c.reason.in_([str(reason) for reason in reasons]))
-    return connection.execute(statement.values(lifted_at=now)).rowcount > 0
+    lifted = connection.execute(statement.values(lifted_at=now)).rowcount > 0
+    if lifted:  # what was suppressed and is still useful comes back (S43)
+        of_address = select(contact.c.party_id).where(contact.c.channel == channel, contact.c.address == address)
+        touch_parties(connection, connection.scalars(of_address))
+    return lifted
 
 
 def active(connection: Connection, addresses: Collection[Address]) -> set[Address]:
