@@ -1,0 +1,92 @@
+"""Bulk statements that read the same on SQLite and PostgreSQL: look up by number, upsert, insert many."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, Table, any_, literal, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+#: Records written by one statement; SQLite allows 32,766 parameters, and the widest table has 18 columns.
+PORTION = 500
+
+Row = dict[str, Any]
+
+
+def portions(keys: Sequence[str]) -> Iterator[list[int]]:
+    """Places of `keys` in portions without a key twice, for a second row must see what the first one wrote.
+
+    All firsts come before all seconds, each in the order of keys: two importers that lock the same rows in
+    different files' order would wait for each other.
+    """
+    met: Counter[str] = Counter()
+    order: list[tuple[int, str, int]] = []
+    for place, key in enumerate(keys):
+        order.append((met[key], key, place))
+        met[key] += 1
+    for _, same in groupby(sorted(order), key=itemgetter(0)):
+        yield from slices(place for _, _, place in same)
+
+
+def slices(values: Iterable[Any]) -> Iterator[list[Any]]:
+    """The values in lists of at most PORTION."""
+    values = list(values)
+    for start in range(0, len(values), PORTION):
+        yield values[start : start + PORTION]
+
+
+def among(connection: Connection, column: Column[Any], values: Sequence[Any]) -> ColumnElement[bool]:
+    """Is the column one of these? On PostgreSQL one array, for its driver takes 500 parameters apart each time."""
+    if connection.dialect.name == "postgresql":
+        return column == any_(literal(list(values), postgresql.ARRAY(column.type)))
+    return column.in_(values)
+
+
+def rows_by(connection: Connection, table: Table, key: Column[Any], values: Iterable[Any]) -> dict[Any, Row]:
+    """The rows whose `key` is one of `values`, locked in one order so that two importers cannot deadlock."""
+    found: dict[Any, Row] = {}
+    for wanted in slices(sorted(set(values))):
+        query = select(table).where(among(connection, key, wanted)).order_by(key).with_for_update()
+        found.update((row[key.name], dict(row)) for row in connection.execute(query).mappings())
+    return found
+
+
+def ids_by(connection: Connection, table: Table, key: Column[Any], values: Iterable[Any]) -> dict[Any, int]:
+    """The id of each row whose `key` is one of `values`."""
+    found: dict[Any, int] = {}
+    for wanted in slices(sorted(set(values))):
+        query = select(key, table.c.id).where(among(connection, key, wanted))
+        found.update((row[0], row[1]) for row in connection.execute(query))
+    return found
+
+
+def upsert(connection: Connection, table: Table, key: str, rows: Sequence[Mapping[str, Any]]) -> dict[Any, int]:
+    """Insert or replace whole rows by their external key; gives key -> id. A key must not come twice.
+
+    SQLite returns the ids faster than it finds them again; PostgreSQL's driver takes one statement with thousands
+    of parameters apart for longer than it needs for as many prepared ones and a look-up.
+    """
+    if not rows:
+        return {}
+    is_postgres = connection.dialect.name == "postgresql"
+    statement = postgresql.insert(table) if is_postgres else sqlite.insert(table)
+    fresh = {name: statement.excluded[name] for name in rows[0] if name not in (key, "id")}
+    replacing = statement.on_conflict_do_update(index_elements=[table.c[key]], set_=fresh)
+    ordered = sorted(({name: row[name] for name in row if name != "id"} for row in rows), key=itemgetter(key))
+    if is_postgres:
+        connection.execute(replacing, ordered)
+        return ids_by(connection, table, table.c[key], (row[key] for row in ordered))
+    found = connection.execute(replacing.returning(table.c[key], table.c.id), ordered)
+    return {row[0]: row[1] for row in found}
+
+
+def merged(table: Table, old: Row | None, values: Mapping[str, Any], attributes: Mapping[str, str | None]) -> Row:
+    """The whole row as it is to stand: what the register holds, overlaid by what the source speaks of."""
+    row: Row = {column.name: None for column in table.columns if column.name != "id"} if old is None else dict(old)
+    row.update(values)
+    if "attributes" in row:
+        kept = {**(row["attributes"] or {}), **attributes}
+        row["attributes"] = {name: value for name, value in kept.items() if value is not None}
+    return row
