@@ -177,7 +177,7 @@ def _facts(edges: Edges) -> None:
     renewed = edges.person("EDGE-RENEWED", "Tanaka Ren")
     edges.permit("EDGE-RENEWED-OLD", renewed, 14)
     edges.permit("EDGE-RENEWED-NEW", renewed, 379, issue=f"{on - 3 * DAY}")
-    dead = edges.person("EDGE-DECEASED", "Ivan Petrov", deceased_on=f"{on - 2 * DAY}")
+    dead = edges.person("EDGE-DECEASED", "Ivan Petrov", deceased_on=f"{on - 8 * DAY}")
     edges.permit("EDGE-DECEASED", dead, 7)
     _simple(edges, "DEPARTED", "Olivia Miller", 7, status="departed")
     _simple(edges, "PROTECTED", "Hina Ito", 7, status="renewal protected")
