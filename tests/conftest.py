@@ -44,9 +44,7 @@ class _administering:
     """Statements outside a transaction, as CREATE DATABASE wants them."""
 
     def __init__(self, url: str) -> None:
-        self.engine = create_engine(
-            make_url(url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
-        )
+        self.engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
 
     def __enter__(self) -> Callable[[str], object]:
         self.connection = self.engine.connect()

@@ -228,7 +228,10 @@ def test_a_connection_is_renewed_after_its_share_of_mails() -> None:
 
 def test_the_return_path_names_the_delivery() -> None:
     with ScriptedSmtp() as server:
-        sent(a_carrier(server, return_path=lambda key: f"bounce+{key}@imigrasi.example"), an_email_message(delivery_id=42))
+        sent(
+            a_carrier(server, return_path=lambda key: f"bounce+{key}@imigrasi.example"),
+            an_email_message(delivery_id=42),
+        )
         assert server.mails[0].sender == "bounce+42@imigrasi.example"
 
 

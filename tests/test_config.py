@@ -56,9 +56,7 @@ def test_relative_paths_of_a_variable_begin_where_the_command_runs(
 
 def test_a_variable_stands_over_the_file(write: WriteFile) -> None:
     file = write('[smtp]\nhost = "mail.example"\nport = 25\n[sending]\nretries = ["1 minute"]\n')
-    settings = Settings.load(
-        {"NOTIFIER_SMTP_PORT": "2525", "NOTIFIER_SENDING_RETRIES": "5 seconds, 1 hour"}, file
-    )
+    settings = Settings.load({"NOTIFIER_SMTP_PORT": "2525", "NOTIFIER_SENDING_RETRIES": "5 seconds, 1 hour"}, file)
     assert (settings.smtp.host, settings.smtp.port) == ("mail.example", 2525)
     assert settings.sending.retries == (timedelta(seconds=5), timedelta(hours=1))
 

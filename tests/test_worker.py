@@ -213,9 +213,7 @@ def test_a_signal_sets_the_event_and_the_old_handlers_come_back() -> None:
 
 def test_every_queue_has_its_worker_in_the_procfile() -> None:
     procfile = (Path(__file__).parent.parent / "Procfile").read_text()
-    commands = dict(
-        line.split(": ", 1) for line in procfile.splitlines() if line and not line.startswith("#")
-    )
+    commands = dict(line.split(": ", 1) for line in procfile.splitlines() if line and not line.startswith("#"))
     assert set(commands) == {"scheduler", "worker", "web"}
     assert commands["worker"].split() == ["notifier", "worker"]  # takes from all of QUEUES
     assert set(QUEUES) == {URGENT, BULK}

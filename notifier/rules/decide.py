@@ -38,14 +38,14 @@ def decide(
         return [Decision(rule.name, step, Verdict.NOT, *stopped) for step in rule.steps]
     entries = [entry for entry in entries if entry.rule == rule.name]
     decisions: list[Decision] = []
-    moments: list[Occasion] = []
+    occasions: list[Occasion] = []
     for order, step in enumerate(rule.steps):
         answer = occasions_of(rule, step, order, view, entries, ground)
         if isinstance(answer, Decision):
             decisions.append(answer)
         else:
-            moments.extend(answer)
-    return decisions + _for_each_recipient(rule, moments, view, entries, ground, underway)
+            occasions.extend(answer)
+    return decisions + _for_each_recipient(rule, occasions, view, entries, ground, underway)
 
 
 def _stopped(rule: Rule, view: View) -> tuple[Reason, str] | None:
@@ -67,7 +67,7 @@ def _stopped(rule: Rule, view: View) -> tuple[Reason, str] | None:
 
 def _for_each_recipient(
     rule: Rule,
-    moments: Sequence[Occasion],
+    occasions: Sequence[Occasion],
     view: View,
     entries: Sequence[Entry],
     ground: Ground,
@@ -75,29 +75,33 @@ def _for_each_recipient(
 ) -> list[Decision]:
     decisions: list[Decision] = []
     of_party: dict[PartyId, list[tuple[Occasion, Recipient]]] = {}
-    for moment in moments:
-        chosen, passed = recipients(moment.step.to, view.subject, view.today, ground.adult_age)
+    for occasion in occasions:
+        chosen, passed = recipients(occasion.step.to, view.subject, view.today, ground.adult_age)
         for recipient in chosen:
-            of_party.setdefault(recipient.party.id, []).append((moment, recipient))
-        decisions.extend(_nobody(rule, moment, chosen, passed))
+            of_party.setdefault(recipient.party.id, []).append((occasion, recipient))
+        decisions.extend(_nobody(rule, occasion, chosen, passed))
     deadline = deadline_instant(rule, view.dates, ground.calendar, ground.rules)
     for theirs in of_party.values():
-        bench = Judge(rule, view, ground, [moment for moment, _ in theirs], entries, theirs[0][1], deadline, underway)
-        decisions.extend(bench.judge(moment, recipient) for moment, recipient in theirs)
+        bench = Judge(
+            rule, view, ground, [occasion for occasion, _ in theirs], entries, theirs[0][1], deadline, underway
+        )
+        decisions.extend(bench.judge(occasion, recipient) for occasion, recipient in theirs)
     return decisions
 
 
-def _nobody(rule: Rule, moment: Occasion, chosen: Sequence[Recipient], passed: Sequence[PassedOver]) -> list[Decision]:
+def _nobody(
+    rule: Rule, occasion: Occasion, chosen: Sequence[Recipient], passed: Sequence[PassedOver]
+) -> list[Decision]:
     answer = Decision(
         rule.name,
-        moment.step,
+        occasion.step,
         Verdict.NOT,
         Reason.NOBODY,
-        " or ".join(moment.step.to),
-        moment.occurrence.number,
-        moment.cycle.key,
-        moment=moment.occurrence.at,
-        useful_until=moment.useful_until,
+        " or ".join(occasion.step.to),
+        occasion.occurrence.number,
+        occasion.cycle.key,
+        moment=occasion.occurrence.at,
+        useful_until=occasion.useful_until,
     )
     over = [
         replace(answer, reason=one.reason, detail=one.role, recipient=Recipient(one.party, one.role)) for one in passed

@@ -14,8 +14,6 @@ from notifier.rules.rule import LatePolicy, Moves, Rule
 
 #: An instant step with `late: skip` is late after this long (S40).
 INSTANT_IS_LATE_AFTER = timedelta(minutes=15)
-
-
 #: Stands where a day step has no instant to be compared by.
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -31,7 +29,7 @@ class Judge:
         rule: Rule,
         view: View,
         ground: Ground,
-        moments: Sequence[Occasion],
+        occasions: Sequence[Occasion],
         entries: Sequence[Entry],
         recipient: Recipient,
         deadline: datetime | None,
@@ -39,7 +37,7 @@ class Judge:
     ) -> None:
         self.rule, self.view, self.ground, self.deadline = rule, view, ground, deadline
         self.underway = underway
-        self.moments = moments
+        self.occasions = occasions
         party = recipient.party.id
         # What a guardian was told in the holder's place counts as told to the holder (S60).
         self.told = [
@@ -48,49 +46,49 @@ class Judge:
             if entry.told_at is not None and (entry.party_id == party or entry.in_place_of == party)
         ]
         self.told_keys = {(entry.step, entry.occurrence, entry.cycle): entry for entry in self.told}
-        self.present = {moment.key: moment for moment in moments}
-        self.cycles = {moment.cycle.key for moment in moments}
+        self.present = {occasion.key: occasion for occasion in occasions}
+        self.cycles = {occasion.cycle.key for occasion in occasions}
         self.policies = {step.name: step.late.policy for step in rule.steps}
         self.zone = zone_of(recipient.party, view.subject)
 
-    def judge(self, moment: Occasion, recipient: Recipient) -> Decision:
-        verdict, reason, detail, leaves = self._judge(moment)
+    def judge(self, occasion: Occasion, recipient: Recipient) -> Decision:
+        verdict, reason, detail, leaves = self._judge(occasion)
         return Decision(
             self.rule.name,
-            moment.step,
+            occasion.step,
             verdict,
             reason,
             detail,
-            moment.occurrence.number,
-            moment.cycle.key,
+            occasion.occurrence.number,
+            occasion.cycle.key,
             recipient,
-            moment.occurrence.at,
+            occasion.occurrence.at,
             leaves,
-            moment.useful_until,
+            occasion.useful_until,
         )
 
-    def _judge(self, moment: Occasion) -> tuple[Verdict, Reason, str, datetime | None]:
-        now, at = self.view.now, moment.occurrence.at
-        told = self.told_keys.get(moment.key)
+    def _judge(self, occasion: Occasion) -> tuple[Verdict, Reason, str, datetime | None]:
+        now, at = self.view.now, occasion.occurrence.at
+        told = self.told_keys.get(occasion.key)
         if told is not None:
             return Verdict.NOT, Reason.TOLD, told.told_at.isoformat() if told.told_at else "", None
-        if isinstance(moment.step.send, Moves) and not self._heard_of_the_old(moment):
+        if isinstance(occasion.step.send, Moves) and not self._heard_of_the_old(occasion):
             return Verdict.NOT, Reason.NO_PAST_NEWS, "", None
-        if at > moment.useful_until:
+        if at > occasion.useful_until:
             return Verdict.NOT, self._too_late(at), "", None
         if at <= now:
-            stopped = self._spent(moment) or self._late(moment)
+            stopped = self._spent(occasion) or self._late(occasion)
             if stopped is not None:
                 return Verdict.NOT, *stopped, None
-        missing = self._only_after(moment)
+        missing = self._only_after(occasion)
         if missing is not None:
             return Verdict.NOT, Reason.NOT_CONCERNED, missing, None
         # A moment that would fall into the recipient's night may have to leave before it (S30).
         leaves = leaves_at(
             at,
-            useful_until=moment.useful_until,
-            urgent=moment.step.urgent,
-            is_day=moment.occurrence.is_day,
+            useful_until=occasion.useful_until,
+            urgent=occasion.step.urgent,
+            is_day=occasion.occurrence.is_day,
             calendar=self.ground.calendar,
             zone=self.zone,
             now=now,
@@ -104,26 +102,26 @@ class Judge:
             return Verdict.LATER, Reason.SILENT_DAY if silent else Reason.SENDING_HOURS, "", leaves
         return Verdict.GOES, Reason.GOES, "", leaves
 
-    def _heard_of_the_old(self, moment: Occasion) -> bool:
+    def _heard_of_the_old(self, occasion: Occasion) -> bool:
         """Only who was told something counted from the old value hears that it moved (S19)."""
-        field = moment.occurrence.anchor_field
+        field = occasion.occurrence.anchor_field
         history = self.view.subject.history[field]
         old = f"{field}={history[-2].value.isoformat()}"
         return any(
             entry.told_at is not None
-            and entry.told_at < moment.occurrence.at
-            and (old in entry.cycle or entry.cycle == moment.cycle.key)
+            and entry.told_at < occasion.occurrence.at
+            and (old in entry.cycle or entry.cycle == occasion.cycle.key)
             for entry in self.told
         )
 
-    def _spent(self, moment: Occasion) -> tuple[Reason, str] | None:
+    def _spent(self, occasion: Occasion) -> tuple[Reason, str] | None:
         """A newer step is due or was told (S35-S37)."""
-        if moment.step.late.policy is LatePolicy.SEND:
+        if occasion.step.late.policy is LatePolicy.SEND:
             return None
-        mine = self._age(moment)
+        mine = self._age(occasion)
         newer = [
             other
-            for other in self.moments
+            for other in self.occasions
             if other.occurrence.at <= self.view.now
             and other.key not in self.told_keys
             and other.step.late.policy is not LatePolicy.SEND
@@ -138,17 +136,17 @@ class Judge:
             if self.policies.get(entry.step) is LatePolicy.SEND or entry.told_at is None:
                 continue
             told_day = day_of(entry.told_at)
-            if moment.occurrence.is_day and told_day in (moment.occurrence.day, self.view.today):
+            if occasion.occurrence.is_day and told_day in (occasion.occurrence.day, self.view.today):
                 return Reason.TOLD_TODAY, entry.step
             if entry.cycle in self.cycles and self._age_told(entry) > mine:
                 return Reason.SPENT, entry.step
         return None
 
-    def _age(self, moment: Occasion) -> Age:
+    def _age(self, occasion: Occasion) -> Age:
         """Day steps are compared as days (S35): a step of 08:15 is not older than one of 09:00 of the same day."""
-        one = moment.occurrence
+        one = occasion.occurrence
         day = one.day or self.ground.calendar.day_of(one.at)
-        return day, not one.is_day, one.at if not one.is_day else EPOCH, moment.order, one.number
+        return day, not one.is_day, one.at if not one.is_day else EPOCH, occasion.order, one.number
 
     def _age_told(self, entry: Entry) -> Age:
         """By its present moment if the step still exists, else by the recorded one (S37)."""
@@ -157,15 +155,15 @@ class Judge:
             return self._age(present)
         return self.ground.calendar.day_of(entry.moment), False, EPOCH, -1, entry.occurrence
 
-    def _late(self, moment: Occasion) -> tuple[Reason, str] | None:
+    def _late(self, occasion: Occasion) -> tuple[Reason, str] | None:
         """Too late to be useful, or late under `late: skip` (S39-S41)."""
-        now, at = self.view.now, moment.occurrence.at
-        if now > moment.useful_until:
+        now, at = self.view.now, occasion.occurrence.at
+        if now > occasion.useful_until:
             return self._too_late(now), ""
-        if moment.step.late.policy is LatePolicy.SKIP and not self.underway:
+        if occasion.step.late.policy is LatePolicy.SKIP and not self.underway:
             late = (
                 self.view.today > self.ground.calendar.day_of(at)
-                if moment.occurrence.is_day
+                if occasion.occurrence.is_day
                 else now > at + INSTANT_IS_LATE_AFTER
             )
             if late:
@@ -176,9 +174,9 @@ class Judge:
         past_deadline = self.deadline is not None and instant > self.deadline
         return Reason.AFTER_DEADLINE if past_deadline else Reason.TOO_LATE
 
-    def _only_after(self, moment: Occasion) -> str | None:
+    def _only_after(self, occasion: Occasion) -> str | None:
         """`only after`: the step it follows must have been told in this cycle (S86)."""
-        first = moment.step.only_after
+        first = occasion.step.only_after
         if first is None or any(entry.step == first and entry.cycle in self.cycles for entry in self.told):
             return None
         return f"only after {first}"
