@@ -38,6 +38,13 @@ ENDED = frozenset(
 )
 
 
+#: In which order things are told that happened at one instant; the endings come last.
+ORDER = {
+    what: place
+    for place, what in enumerate(("planned", "planned again", "moved", "held", "accepted", "failed", "sent", "receipt"))
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One step of one rule for one recipient: what the law says now, and what the ledger says happened."""
@@ -216,7 +223,7 @@ def _lines(connection: Connection, rows: Mapping[int, Any]) -> list[Line]:
                 zone=offices[row.office_id].zone,
             )
         )
-    return sorted(found, key=lambda line: (line.at, line.notification_id))
+    return sorted(found, key=lambda line: (line.at, line.notification_id, ORDER.get(line.what, len(ORDER))))
 
 
 def _happenings(

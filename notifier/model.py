@@ -274,6 +274,7 @@ class Entry:
     in_place_of: PartyId | None = None
     useful_until: datetime | None = None
     first_sent_at: datetime | None = None
+    reason: Reason | None = None
 
 
 # ----------------------------------------------------------------------------------------------- messages

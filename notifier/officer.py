@@ -9,7 +9,7 @@ from notifier.errors import NotifierError
 from notifier.model import NOTIFICATION_MOVES, NotificationId, NotificationState, Reason
 from notifier.store import outbox
 from notifier.store.ledger import Story, find_story
-from notifier.store.tables import notification
+from notifier.store.tables import delivery, notification
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,17 @@ def resend(connection: Connection, story: Story, *, now: datetime) -> Refusal | 
             next_attempt_at=now,
             offered_at=None,
             settled_at=None,
+            first_sent_at=None,
             rung=0,
             tries=0,
+            attempt=n.attempt + 1,
             updated_at=now,
         )
     ).rowcount
     if not moved:
         return Refusal("it has just changed; look again")
+    # Earlier deliveries stay on record as rungs below zero: else a channel that failed once would be passed over.
+    d = delivery.c
+    connection.execute(update(delivery).where(d.notification_id == story.line.id, d.rung >= 0).values(rung=-1 - d.rung))
     outbox.note(connection, [story.line.id], "resend", None, now=now)
     return None

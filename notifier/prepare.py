@@ -106,7 +106,8 @@ class Preparer:
     ) -> list[Draft]:
         """What of one notification leaves now. A rung that is over already goes to `done`."""
         claimed = bundle.claimed
-        waiting = lost(bundle.deliveries)
+        # What an earlier rung lost was asked about to the end; asking again would pass over the rung that is next.
+        waiting = [one for one in lost(bundle.deliveries) if one.rung >= claimed.rung]
         if waiting and self._must_wait(connection, bundle, waiting, done, now, report):
             return []
         decision = self.guard.check(connection, bundle, caps, now=now, report=report)

@@ -73,17 +73,21 @@ def reconcile(
             continue
         if entry is None and decision.moment is not None and decision.moment <= until:
             new.append(notification_row(subject, rule, decision, now))
-        elif (
-            entry is not None and entry.state in REVIVABLE and decision.moment is not None and decision.moment <= until
-        ):
-            report.planned += _revive(connection, entry, rule, decision, now)
-            report.by_rule[rule.name] += 1
+        elif entry is not None and may_revive(entry) and decision.moment is not None and decision.moment <= until:
+            revived = _revive(connection, entry, rule, decision, now)
+            report.planned += revived
+            report.by_rule[rule.name] += revived
         elif entry is not None and entry.state is NotificationState.SCHEDULED and entry.moment != decision.moment:
             report.moved += _move(connection, entry, decision, now)
     for entry in ledger:
         if entry.state is NotificationState.SCHEDULED and entry.told_at is None:
             report.cancelled += _end(connection, entry, decisions, wanted, now, subject)
     return new
+
+
+def may_revive(entry: Entry) -> bool:
+    """Whether planning may bring it back; what an officer cancelled stays cancelled."""
+    return entry.state in REVIVABLE and entry.reason is not Reason.CANCELLED_BY_OFFICER
 
 
 def _revive(connection: Connection, entry: Entry, rule: Rule, decision: Decision, now: datetime) -> int:
@@ -210,7 +214,7 @@ def count(
             entry = rows.get(key)  # type: ignore[arg-type]
             if decision.verdict is Verdict.NOT or decision.moment is None:
                 continue
-            if (entry is None or entry.state in REVIVABLE) and decision.moment <= until:
+            if (entry is None or may_revive(entry)) and decision.moment <= until:
                 report.planned += 1
                 report.by_rule[rule.name] += 1
                 report.decisions.append((subject, decision))

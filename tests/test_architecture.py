@@ -52,8 +52,8 @@ KNOWS: dict[str, set[str]] = {
     "officer": {"errors", "model", "store"},
     # the composition root, and what runs on it
     "app": {
-        "batch", "calendar", "channels", "clock", "config", "dispatch", "errors", "messages", "model", "plan", "receipts", "render",
-        "rules", "store", "tokens",
+        "batch", "calendar", "channels", "clock", "config", "dispatch", "errors", "messages", "model", "plan",
+        "receipts", "render", "rules", "store", "tokens",
     },
     "worker": {"app", "casts", "channels", "errors", "model"},
     "scheduler": {"clock", "errors"},

@@ -26,8 +26,8 @@ from notifier.model import (
 from notifier.receipts import Recorded, adopt_orphans, record, record_batch
 from notifier.store import tables
 from notifier.store.engine import writing
-from notifier.store.settle import settle
 from notifier.store.receipts import BROUGHT, Move, move, previous_states
+from notifier.store.settle import settle
 from notifier.store.suppressions import active
 
 #: How far along a delivery is; a receipt never leads to a lower one.

@@ -1,12 +1,12 @@
-"""The main job over the whole engine, on SQLite and PostgreSQL: planned, corrected, renewed, paid, late, in three zones."""
+"""The main job over the whole engine, on both databases: planned, corrected, renewed, paid, late, in three zones."""
 
 from datetime import UTC, date, datetime
 
 import pytest
 from sqlalchemy import Engine
-from tests.world import World, wib
 
 from notifier.model import Accepted, Channel, DeliveryState, EmailMessage, Reason
+from tests.world import World, wib
 
 
 @pytest.fixture

@@ -216,7 +216,7 @@ class World:
         reports = []
         for _ in range(20):
             offered: list[Any] = []
-            relay(self.engine, lambda ids, urgent: offered.append(ids), now=self.now, batch_size=100)
+            relay(self.engine, lambda ids, urgent, into=offered: into.append(ids), now=self.now, batch_size=100)
             if not offered:
                 return reports
             reports += [self.wait_for(self.dispatcher.dispatch(ids)) for ids in offered]

@@ -1,6 +1,7 @@
 """`preview`, `explain`, `trace`: answers about one permit, case or address. None of them can write."""
 
 from datetime import date, datetime
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
 import click
@@ -150,19 +151,24 @@ def explain(
         show_json([_answer(one, answer) for one in found for answer in one.answers])
         return
     for one in found:
-        zone = one.calendar.zone
-        rows = [
-            (
-                answer.rule.name,
-                answer.decision.step.name,
-                _recipient(answer),
-                answer.words,
-                on_clock(answer.decision.leaves_at or answer.decision.moment, zone),
-            )
-            for answer in one.answers
-        ]
+        rows = _rows(one)
         title = f"{one.subject.kind} {one.subject.number}, {one.subject.office.name}"
         show_table(["rule", "step", "to", "answer", "when"], rows, title=title, empty="No rule is about it.")
+
+
+def _rows(found: Explanation) -> list[tuple[str, str, str, str, str]]:
+    """A row for each step and recipient; a rule that is not concerned at all takes one row, after the others."""
+    concerned: list[tuple[str, str, str, str, str]] = []
+    silent: list[tuple[str, str, str, str, str]] = []
+    for name, group in groupby(found.answers, key=lambda answer: answer.rule.name):
+        answers = list(group)
+        if len({answer.words for answer in answers}) == 1 and not any(map(_recipient, answers)):
+            silent.append((name, "all", "", answers[0].words, ""))
+            continue
+        for answer in answers:
+            when = on_clock(answer.decision.leaves_at or answer.decision.moment, found.calendar.zone)
+            concerned.append((name, answer.decision.step.name, _recipient(answer), answer.words, when))
+    return concerned + silent
 
 
 def _recipient(answer: Answer) -> str:

@@ -60,7 +60,9 @@ def occasions_of(
         until = useful_until(rule, step, occurrence, view.dates, ground.calendar, ground.rules)
         found.append(Occasion(step, order, occurrence, cycle, until))
     if not found:
-        return none(Reason.NOT_IN_FORCE if out_of_force else Reason.NO_DATE)
+        if out_of_force:
+            return none(Reason.NOT_IN_FORCE, f"before {first_day}" if first_day else "")
+        return none(Reason.NO_DATE)
     return found
 
 

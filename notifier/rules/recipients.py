@@ -53,11 +53,9 @@ def _of_role(word: str, subject: Subject, today: date, adult_age: int) -> Iterat
         case "guardian":
             found = _guardians(subject, today) if minor else iter(())
         case "payer":
-            payers = list(_held(subject, "payer", today))
-            found = iter(payers) if payers else _holder(subject, today, minor)
+            found = _or_else(_held(subject, "payer", today), _holder(subject, today, minor))
         case "officer":
-            officers = list(_held(subject, "officer", today))
-            found = iter(officers) if officers else _held(subject, FRONT_DESK, today)
+            found = _or_else(_held(subject, "officer", today), _held(subject, FRONT_DESK, today))
         case _:
             found = _held(subject, word, today)
     for answer in found:
@@ -65,6 +63,16 @@ def _of_role(word: str, subject: Subject, today: date, adult_age: int) -> Iterat
             yield PassedOver(answer.party, answer.role, Reason.HOLDER_DECEASED)
         else:
             yield answer
+
+
+def _or_else(
+    found: Iterator[Recipient | PassedOver], substitute: Iterator[Recipient | PassedOver]
+) -> Iterator[Recipient | PassedOver]:
+    """Who holds a role, and the substitute when nobody of them counts today (S57, S63)."""
+    holding = list(found)
+    yield from holding
+    if not any(isinstance(one, Recipient) for one in holding):
+        yield from substitute
 
 
 def _is_staff(role: str) -> bool:

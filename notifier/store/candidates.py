@@ -26,7 +26,8 @@ def due_subjects(connection: Connection, question: Candidates, office_ids: Seque
         query = query.join(t.party, t.party.c.id == table.c.holder_id)
         query = query.where(t.party.c.birth_date.between(question.low, question.high))
     elif question.field == "state begins":
-        query = query.join(t.stay, (t.stay.c.case_id == table.c.id) & t.stay.c.ended_at.is_(None))
+        # Not only the open stay: one entered again, or gone on in another state, began with an ended one (S54, S55).
+        query = query.join(t.stay, t.stay.c.case_id == table.c.id).distinct()
         query = query.where(t.stay.c.began_at.between(_instant(question.low), _instant(question.high, end=True)))
     elif question.field is not None:
         name = FIELDS[question.field].column

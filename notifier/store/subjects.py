@@ -18,6 +18,7 @@ from notifier.model import (
     OfficeId,
     Party,
     PartyId,
+    Reason,
     RoleHeld,
     Seen,
     Stay,
@@ -235,6 +236,7 @@ def read_entries(connection: Connection, kind: SubjectKind, ids: Iterable[int]) 
                 in_place_of=PartyId(row.in_place_of) if row.in_place_of is not None else None,
                 useful_until=row.useful_until,
                 first_sent_at=row.first_sent_at,
+                reason=Reason(row.reason) if row.reason else None,
             )
         )
     return entries
