@@ -7,7 +7,7 @@ collide on the unique key of the cycle and nowhere else.
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, select, update
@@ -23,10 +23,10 @@ from notifier.model import (
     SubjectKind,
 )
 from notifier.reconcile import PlanReport, count, reconcile
-from notifier.rules.compile import candidates
+from notifier.rules.compile import Candidates, candidates, crossings_within, everything, years_before
 from notifier.rules.decide import decide
 from notifier.rules.decision import Decision, Ground
-from notifier.rules.rule import Rule, RuleSet
+from notifier.rules.rule import AtOnce, Rule, RuleSet
 from notifier.store import outbox
 from notifier.store import tables as t
 from notifier.store.candidates import changed_subjects, due_subjects, forget_changes, roles_beginning
@@ -131,22 +131,26 @@ class Planner:
             row.name: row for row in connection.execute(select(t.cursor).where(t.cursor.c.name.startswith("plan:")))
         }
         in_force = self._in_force(connection, now)
+        last = known.get("plan:roles")
         for group in self._groups(connection).values():
-            office = group[0]
+            office, calendar = group[0], self.calendar_of(group[0])
             until = self._until(office, now)
             ids = [one.id for one in group]
+            if last is not None and calendar.day_of(last.at) < calendar.day_of(now):
+                days = calendar.day_of(last.at), calendar.day_of(now)
+                for key in self._coming_of_age(connection, ids, *days):
+                    concerned[key] = None
             for rule in self.rules.rules:
                 if not rule.enabled or not rule.applies_at(office.code):
                     continue
                 for one in group:
                     cursors[f"plan:{rule.name}:{one.code}"] = (until, self._fingerprint(rule, office))
                 starts = [known.get(f"plan:{rule.name}:{one.code}") for one in group]
-                found = self._due_in_span(connection, rule, office, ids, starts, in_force, until)
+                found = self._due_in_span(connection, rule, office, ids, starts, in_force, now, until)
                 for subject_id in found:
                     names = concerned[rule.subject, subject_id]
                     if names is not None:
                         names.add(rule.name)
-        last = known.get("plan:roles")
         today = now.date() + timedelta(days=1)
         if last is not None and last.at is not None:
             for key in roles_beginning(connection, last.at.date() - timedelta(days=1), today):
@@ -162,6 +166,7 @@ class Planner:
         office_ids: Sequence[OfficeId],
         starts: Sequence[Any],
         in_force: Mapping[tuple[str, str], datetime],
+        now: datetime,
         until: datetime,
     ) -> set[int]:
         calendar = self.calendar_of(office)
@@ -174,12 +179,29 @@ class Planner:
             after = min(in_force[rule.name, step.name] for step in rule.steps) - timedelta(days=1)
             if any(start is not None for start in starts):
                 found.update(self._pending(connection, rule, office_ids))
+                if any(isinstance(step.send, AtOnce) for step in rule.steps):  # what holds now counts from no date
+                    found.update(due_subjects(connection, everything(rule), office_ids))
         else:
             after = min(start.at for start in starts)
         if after < until:
-            for question in candidates(rule, calendar, self.rules, after=after, until=until):
-                found.update(due_subjects(connection, question, office_ids))
+            questions = candidates(rule, calendar, self.rules, after=after, until=until)
+        else:
+            questions = crossings_within(rule, calendar, now=now)
+        for question in questions:
+            found.update(due_subjects(connection, question, office_ids))
         return found
+
+    def _coming_of_age(
+        self, connection: Connection, office_ids: Sequence[OfficeId], after: date, until: date
+    ) -> list[Key]:
+        """Subjects whose holder comes of age on a day in (after, until]: from then on told in person, not through
+        guardians (S59), and late for what nobody was told (S61)."""
+        low, high = (years_before(day, self.adult_age) for day in (after, until + timedelta(days=3)))
+        return [
+            (kind, key)
+            for kind in SubjectKind
+            for key in due_subjects(connection, Candidates(kind, "birth date", low, high), office_ids)
+        ]
 
     def _pending(self, connection: Connection, rule: Rule, office_ids: Sequence[OfficeId]) -> list[int]:
         n = t.notification.c
@@ -206,7 +228,11 @@ class Planner:
             for (code, kind), window in self.rules.windows.items()
             if code in ("", office.code)
         )
-        text = repr((rule.digest, self.calendar_of(office).fingerprint, windows))
+        documents = [
+            (one.name, one.extendable, one.needs_expiry, one.successors, one.services)
+            for one in sorted(self.rules.documents.values(), key=lambda one: one.name)
+        ]
+        text = repr((rule.digest, self.calendar_of(office).fingerprint, windows, documents, self.adult_age))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     # -------------------------------------------------------------------------------------------- decisions

@@ -30,11 +30,12 @@ def check(session: Session, paths: tuple[Path, ...], folder: Path | None, form: 
     PATHS are rule files or folders; without any, the rules and templates of the settings are checked.
     """
     chosen = list(paths) or [session.settings.rules]
+    read_texts = folder is not None or not paths
     folder = folder or (session.settings.templates if not paths or session.settings.templates.is_dir() else None)
     templates = Templates.read(folder) if folder is not None and folder.is_dir() else None
     found, faults, warnings = check_rules(chosen, known=_known(templates))
     faults += _calendar_faults(chosen)
-    if templates is not None and not paths:
+    if templates is not None and read_texts:
         faults += templates.check()
     if form == "json":
         show_json({"rules": len(found.rules), "faults": _plain(faults), "warnings": _plain(warnings)})

@@ -7,12 +7,17 @@ from datetime import date, datetime, timedelta
 from notifier.calendar.office import OfficeCalendar
 from notifier.model import SubjectKind
 from notifier.rules.conditions import asks_of_time, words_asked
+from notifier.rules.fields import FIELDS, FieldType
 from notifier.rules.moments import add_length, anchor_interval
 from notifier.rules.rule import (
     Ago,
     AtOnce,
     Beyond,
+    Condition,
+    Conditions,
+    Group,
     Halfway,
+    HolderHas,
     Length,
     Line,
     Moves,
@@ -55,12 +60,51 @@ def candidates(
     for step in rule.steps:
         if step.enabled:
             found.extend(_of_step(rule, step, calendar, rules, after, until))
-    lines = asks_of_time(
-        (*rule.when, *rule.unless, *(line for step in rule.steps for line in (*step.when, *step.unless)))
-    )
-    for line in lines:
+    for line in _lines_about_time(rule):
         found.extend(_crossings(rule, line, calendar, after, until))
+    if _asks_others_of_time(_conditions(rule)):
+        found.append(everything(rule))
     return list(dict.fromkeys(found))
+
+
+def crossings_within(rule: Rule, calendar: OfficeCalendar, *, now: datetime) -> list[Candidates]:
+    """The same for lines that may turn at any minute of the day, which is planned already (S45)."""
+    found: list[Candidates] = []
+    for line in _lines_about_time(rule):
+        if _is_short(line) or (isinstance(line.test, Past) and FIELDS[line.field].type is FieldType.INSTANT):
+            found.extend(_crossings(rule, line, calendar, now - timedelta(days=1), now))
+    return list(dict.fromkeys(found))
+
+
+def _conditions(rule: Rule) -> Conditions:
+    return (*rule.when, *rule.unless, *(line for step in rule.steps for line in (*step.when, *step.unless)))
+
+
+def _lines_about_time(rule: Rule) -> list[Line]:
+    """Those that ask the subject itself; another permit's dates are in no column of it."""
+    return asks_of_time(_without_others(_conditions(rule)))
+
+
+def _without_others(conditions: Conditions) -> Conditions:
+    found: list[Condition] = []
+    for condition in conditions:
+        match condition:
+            case Group(kind, members):
+                found.append(Group(kind, tuple(_without_others(member) for member in members)))
+            case Line():
+                found.append(condition)
+    return tuple(found)
+
+
+def _asks_others_of_time(conditions: Conditions) -> bool:
+    """Whether a `holder has` turns by the passing of time, which no column of the subject tells."""
+    for condition in conditions:
+        match condition:
+            case HolderHas(inner) if asks_of_time(inner):
+                return True
+            case Group(_, members) if any(_asks_others_of_time(member) for member in members):
+                return True
+    return False
 
 
 def everything(rule: Rule) -> Candidates:
@@ -114,7 +158,7 @@ def _crossings(
     match line.test:
         case Number(_, years) if line.field == "holder.age":
             for age in (years, years + 1):
-                yield _question(rule, "birth date", _years_before(low, age), _years_before(high, age))
+                yield _question(rule, "birth date", years_before(low, age), years_before(high, age))
         case Within(length) | Beyond(length):
             yield _question(rule, line.field, *_moved(low, high, length, 1, calendar))
             yield _question(rule, line.field, low, high)
@@ -139,6 +183,7 @@ def _moved(low: date, high: date, length: Length, sign: int, calendar: OfficeCal
     return add_length(low, length, sign, calendar) - SLACK, add_length(high, length, sign, calendar) + SLACK
 
 
-def _years_before(day: date, years: int) -> date:
+def years_before(day: date, years: int) -> date:
+    """So many years earlier; in the last days of a month the 28th will do for a border with slack."""
     year = max(day.year - years, 1)
     return date(year, day.month, min(day.day, 28))
