@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, Row, select
 
 from notifier.calendar.office import OfficeCalendar
 from notifier.errors import NotifierError
-from notifier.model import Entry, NotificationState, Office, Reason, Subject, SubjectKind
+from notifier.model import Entry, NotificationState, Office, Reason, StepKey, Subject, SubjectKind
 from notifier.rules.decide import decide
 from notifier.rules.decision import Decision, Ground, Verdict
 from notifier.rules.rule import Rule, RuleSet
@@ -23,7 +23,6 @@ from notifier.store.subjects import (
     read_in_force,
     read_offices,
     read_subjects,
-    subjects_of_party,
 )
 
 #: Endings of which the reason in the ledger says more than today's decision.
@@ -36,7 +35,6 @@ ENDED = frozenset(
         NotificationState.UNDELIVERABLE,
     }
 )
-
 
 #: In which order things are told that happened at one instant; the endings come last.
 ORDER = {
@@ -89,7 +87,8 @@ def explain(
         found = find_subjects(connection, number)
         if not found:
             raise NotifierError(
-                f"the register holds no permit or case {number}; look at the number, or import it first"
+                f"the register holds no permit or case {number}; look at the number, or import it first "
+                "(`notifier trace` takes telephone numbers and e-mail addresses, too)"
             )
         in_force = read_in_force(connection)
         explanations = []
@@ -133,11 +132,7 @@ def _answers(
     now: datetime,
     ground: Ground,
 ) -> list[Answer]:
-    rows: dict[object, Entry] = {
-        (entry.step, entry.occurrence, entry.cycle, entry.party_id): entry
-        for entry in entries
-        if entry.rule == rule.name
-    }
+    rows: dict[StepKey, Entry] = {entry.key: entry for entry in entries if entry.rule == rule.name}
     answers = []
     for decision in decide(rule, subject, entries, now=now, ground=ground):
         entry = rows.pop(decision.key, None)
@@ -183,7 +178,7 @@ def trace(engine: Engine, what: str) -> list[Line]:
         parties = parties_at(connection, what)
         if not subjects and not parties:
             raise NotifierError(f"nothing is known under {what}: no permit, case, person, telephone number or e-mail")
-        rows: list[Any] = []
+        rows: list[Row[Any]] = []
         for kind, key in subjects:
             rows += connection.execute(
                 select(t.notification).where(n.subject_kind == kind.value, n.subject_id == key)
@@ -193,7 +188,7 @@ def trace(engine: Engine, what: str) -> list[Line]:
         return _lines(connection, {row.id: row for row in rows})
 
 
-def _lines(connection: Connection, rows: Mapping[int, Any]) -> list[Line]:
+def _lines(connection: Connection, rows: Mapping[int, Row[Any]]) -> list[Line]:
     offices = read_offices(connection)
     numbers: dict[tuple[str, int], str] = {}
     names: dict[int, str] = {}
@@ -202,10 +197,10 @@ def _lines(connection: Connection, rows: Mapping[int, Any]) -> list[Line]:
             row.id: row.name
             for row in connection.execute(select(t.party.c.id, t.party.c.name).where(t.party.c.id.in_(chunk)))
         }
-    for kind, table in ((SubjectKind.PERMIT, t.permit), (SubjectKind.CASE, t.case)):
+    for kind, table in t.SUBJECTS.items():
         for chunk in chunks(row.subject_id for row in rows.values() if row.subject_kind == kind.value):
-            for row in connection.execute(select(table.c.id, table.c.number).where(table.c.id.in_(chunk))):
-                numbers[kind.value, row.id] = row.number
+            for one in connection.execute(select(table.c.id, table.c.number).where(table.c.id.in_(chunk))):
+                numbers[kind.value, one.id] = one.number
     found = []
     for at, key, what, reason, detail in _happenings(connection, rows):
         row = rows[key]
@@ -227,7 +222,7 @@ def _lines(connection: Connection, rows: Mapping[int, Any]) -> list[Line]:
 
 
 def _happenings(
-    connection: Connection, rows: Mapping[int, Any]
+    connection: Connection, rows: Mapping[int, Row[Any]]
 ) -> list[tuple[datetime, int, str, str | None, str | None]]:
     found: list[tuple[datetime, int, str, str | None, str | None]] = []
     for chunk in chunks(rows):
@@ -249,9 +244,3 @@ def _happenings(
             for row in connection.execute(receipts)
         ]
     return found
-
-
-def subjects_at(engine: Engine, what: str) -> list[tuple[SubjectKind, int]]:
-    """Permits and cases known under a number, a person's number, a telephone number or an e-mail address."""
-    with reading(engine) as connection:
-        return find_subjects(connection, what) or subjects_of_party(connection, parties_at(connection, what))

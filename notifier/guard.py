@@ -16,13 +16,12 @@ from notifier.rules.rule import RuleSet
 from notifier.store import outbox
 from notifier.store.claims import Caps, Claimed, free_cap
 
-#: What an officer's `resend` overrules; that the person is no longer concerned, it does not.
+#: What an officer's `resend` overrules; that the person is no longer concerned or wants no messages, it does not.
 OVERRULED = frozenset(
     {
         Reason.NOT_YET,
         Reason.SENDING_HOURS,
         Reason.SPENT,
-        Reason.TOLD,
         Reason.TOLD_TODAY,
         Reason.AFTER_DEADLINE,
         Reason.TOO_LATE,
@@ -47,8 +46,7 @@ class Guard:
             end(connection, claimed, NotificationState.CANCELLED, Reason.RULE_GONE, "", now=now, report=report)
             return None
         decisions = self.decisions(bundle, now=now)
-        mine = (claimed.step, claimed.occurrence, claimed.cycle, claimed.party_id)
-        decision = next((one for one in decisions if one.key == mine), None)
+        decision = next((one for one in decisions if one.key == claimed.key), None)
         if decision is not None and claimed.forced and decision.reason in OVERRULED:
             return decision
         if decision is not None and decision.verdict is Verdict.GOES:

@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
-from typing import NewType
+from typing import NewType, TypeVar
 
 PartyId = NewType("PartyId", int)
 OfficeId = NewType("OfficeId", int)
 NotificationId = NewType("NotificationId", int)
 DeliveryId = NewType("DeliveryId", int)
+#: The widest identity column there is: no id from outside can be larger.
+LARGEST_ID = 2**63 - 1
+#: Step, occurrence, cycle and party: which notification of a rule and subject is meant (S46).
+StepKey = tuple[str, int, str, PartyId | None]
 
 #: A value a rule may ask about. Instants are aware UTC, days are local dates of the office.
 Value = str | bool | int | date | datetime | timedelta | None
@@ -57,8 +61,11 @@ class DeliveryState(StrEnum):
 #: From each state of a notification, the states it may move to. Every UPDATE carries the states it allows.
 NOTIFICATION_MOVES: Mapping[NotificationState, frozenset[NotificationState]] = {
     NotificationState.SCHEDULED: frozenset(set(NotificationState) - {NotificationState.SCHEDULED}),
-    NotificationState.SENT: frozenset({NotificationState.DELIVERED, NotificationState.UNDELIVERABLE}),
-    NotificationState.DELIVERED: frozenset(),
+    # Back to the beginning only by an officer's `resend`.
+    NotificationState.SENT: frozenset(
+        {NotificationState.DELIVERED, NotificationState.UNDELIVERABLE, NotificationState.SCHEDULED}
+    ),
+    NotificationState.DELIVERED: frozenset({NotificationState.SCHEDULED}),
     # A late proof of delivery is believed; so is the end of a ladder that was first thought to be over.
     NotificationState.UNDELIVERABLE: frozenset({NotificationState.DELIVERED, NotificationState.SCHEDULED}),
     # What was ended without being told may come back when the facts turn back (S43, S52).
@@ -79,6 +86,14 @@ DELIVERY_MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
     DeliveryState.DELIVERED: frozenset({DeliveryState.READ}),
     DeliveryState.READ: frozenset(),
 }
+
+State = TypeVar("State", NotificationState, DeliveryState)
+
+
+def origins(moves: Mapping[State, frozenset[State]], state: State) -> list[State]:
+    """The states from which a table of moves lets something come to this one."""
+    return [origin for origin, targets in moves.items() if state in targets]
+
 
 #: A delivery in one of these states counts as "told" (RULES: told).
 TOLD: frozenset[DeliveryState] = frozenset(
@@ -275,6 +290,11 @@ class Entry:
     useful_until: datetime | None = None
     first_sent_at: datetime | None = None
     reason: Reason | None = None
+
+    @property
+    def key(self) -> StepKey:
+        """Its identity within the rule and subject; a decision about it has the same."""
+        return self.step, self.occurrence, self.cycle, self.party_id
 
 
 # ----------------------------------------------------------------------------------------------- messages

@@ -43,11 +43,14 @@ def cancel(connection: Connection, story: Story, *, now: datetime) -> Refusal | 
 
 
 def resend(connection: Connection, story: Story, *, now: datetime) -> Refusal | None:
-    """Let it climb its ladder again from the first channel. Everything that guards a sending is asked again."""
+    """Let it climb its ladder again from the first channel, although it was told before or its moment is over.
+
+    That the person is no longer concerned, or wants no messages, still stops it at the guard.
+    """
     n = notification.c
     state = story.line.state
     if NotificationState.SCHEDULED not in NOTIFICATION_MOVES[state]:
-        return Refusal(f"it is {state}, and what was told is not told again; nothing was changed")
+        return Refusal(f"it is {state} and will leave by itself; nothing was changed")
     moved = connection.execute(
         update(notification)
         .where(n.id == story.line.id, n.state == state.value)
@@ -55,6 +58,7 @@ def resend(connection: Connection, story: Story, *, now: datetime) -> Refusal | 
             state=NotificationState.SCHEDULED.value,
             reason=None,
             detail=None,
+            forced=True,
             next_attempt_at=now,
             offered_at=None,
             settled_at=None,
@@ -70,5 +74,5 @@ def resend(connection: Connection, story: Story, *, now: datetime) -> Refusal | 
     # Earlier deliveries stay on record as rungs below zero: else a channel that failed once would be passed over.
     d = delivery.c
     connection.execute(update(delivery).where(d.notification_id == story.line.id, d.rung >= 0).values(rung=-1 - d.rung))
-    outbox.note(connection, [story.line.id], "resend", None, now=now)
+    outbox.note(connection, [story.line.id], "resend", None, now=now, detail="asked by an officer")
     return None

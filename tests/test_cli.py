@@ -200,12 +200,18 @@ def test_one_notification_can_be_looked_at_cancelled_and_sent_again(notifier: No
     assert of(notifier("notifications", "show", key, "--format", "json"))["state"] == "scheduled"
 
 
-def test_what_was_delivered_is_not_sent_again(notifier: Notifier, office: Path) -> None:
+def test_what_was_delivered_is_sent_again_only_when_an_officer_says_so(notifier: Notifier, office: Path) -> None:
     notifier("run", "--on", f"{DAY}T10:00")
-    key = of(notifier("notifications", "list", "--state", "delivered", "--format", "json"))[0]["id"]
-    answer = notifier("notifications", "resend", str(key), "--yes", exit_code=1)
-    assert "what was told is not told again" in answer.stderr
-    assert "delivered" in answer.stdout  # what was sent before is shown
+    key = str(of(notifier("notifications", "list", "--state", "delivered", "--format", "json"))[0]["id"])
+    asked = notifier("notifications", "resend", key, "--on", f"{DAY}T10:05", input="n\n")
+    assert "delivered" in asked.stdout  # what was sent before is shown
+    assert "Nothing was changed" in asked.stdout
+    notifier("notifications", "resend", key, "--yes", "--on", f"{DAY}T10:05")
+    notifier("run", "--on", f"{DAY}T10:05")
+    story = of(notifier("notifications", "show", key, "--format", "json"))
+    assert story["state"] == "delivered"
+    assert [one["what"] for one in story["events"]].count("resend") == 1
+    assert len({one["attempted_at"] for one in story["deliveries"]}) == 2
 
 
 def test_questions_about_what_is_not_there_are_answered_in_a_sentence(notifier: Notifier, office: Path) -> None:
@@ -342,3 +348,20 @@ def test_the_demo_never_clears_a_folder_of_somebody_else(
     (tmp_path / "letters" / "letter.txt").write_text("keep me")
     assert "is not touched" in notifier("demo", "letters", exit_code=2).stderr
     assert (tmp_path / "letters" / "letter.txt").read_text() == "keep me"
+
+
+def test_work_for_the_office_is_listed_and_taken_off_the_list(notifier: Notifier, office: Path) -> None:
+    notifier("run", "--on", f"{DAY}T10:00")
+    notifier("run", "--on", f"{DAY}T23:00")
+    items = of(notifier("work", "list", "--format", "json"))
+    assert items
+    assert {"id", "office", "kind", "subject", "note"} <= set(items[0])
+    key = str(items[0]["id"])
+    assert f"Closed {key}" in notifier("work", "close", key).stdout
+    assert "not open" in notifier("work", "close", key, exit_code=1).stderr
+    assert key not in {str(one["id"]) for one in of(notifier("work", "list", "--format", "json"))}
+
+
+def test_an_unknown_rule_or_office_is_no_empty_list(notifier: Notifier, office: Path) -> None:
+    assert "there is no rule itas" in notifier("notifications", "list", "--rule", "itas", exit_code=2).stderr
+    assert "there is no office nowhere" in notifier("notifications", "list", "--office", "nowhere", exit_code=2).stderr

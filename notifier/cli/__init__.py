@@ -17,6 +17,7 @@ from notifier.cli.receipts import receipts
 from notifier.cli.register import import_, sample, sync
 from notifier.cli.rules import rules
 from notifier.cli.sending import plan, run
+from notifier.cli.work import work
 
 
 @click.group(cls=Guarded, context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,6 +50,7 @@ for command in (
     notifications,
     trace,
     optout,
+    work,
     receipts,
     status,
     doctor,

@@ -1,6 +1,7 @@
 """How answers look: tables for people, JSON for programs, times in a zone with its name."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
@@ -57,6 +58,15 @@ def show_table(
     for row in found:
         table.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
     console().print(table)
+
+
+#: An instant as the ledger writes it into a sentence.
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?\+00:00")
+
+
+def clocked(text: str | None, zone: ZoneInfo) -> str | None:
+    """A sentence of the ledger with its instants on the clock of a zone."""
+    return text and INSTANT.sub(lambda found: on_clock(datetime.fromisoformat(found[0]), zone), text)
 
 
 def on_clock(instant: datetime | None, zone: ZoneInfo) -> str:

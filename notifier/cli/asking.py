@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from notifier.cli.addresses import read_address
-from notifier.cli.answer import on_clock, show_json, show_table
+from notifier.cli.answer import clocked, on_clock, show_json, show_table
 from notifier.cli.options import Session, format_option, on_option, pass_session
 from notifier.errors import ConfigError
 from notifier.explain import Answer, Explanation
@@ -68,7 +68,8 @@ def _show_preview(found: Preview) -> None:
         who = decision.recipient.party.name if decision.recipient else ""
         when = on_clock(decision.leaves_at or decision.moment, found.calendar.zone)
         click.echo()
-        click.echo(f"--- {decision.step.name}, to {who}, {leaf.channel} (rung {leaf.rung + 1}), {when}, {_why(leaf)}")
+        why = clocked(_why(leaf), found.calendar.zone)
+        click.echo(f"--- {decision.step.name}, to {who}, {leaf.channel} (rung {leaf.rung + 1}), {when}, {why}")
         if leaf.message is None:
             click.echo(f"passed over: {leaf.passed_over}")
         else:
@@ -137,7 +138,7 @@ def explain(
         raise ConfigError("say which permit or case: `notifier explain NUMBER`")
     app = session.app(on)
     if rule is not None and app.rules.rule(rule) is None:
-        raise ConfigError(f"there is no rule {rule}; there are {', '.join(sorted({r.name for r in app.rules.rules}))}")
+        raise ConfigError(f"there is no rule {rule}; there are: {', '.join(app.rules.names())}")
     found = explain_subject(
         app.ready_engine,
         app.rules,
@@ -217,7 +218,7 @@ def trace(session: Session, what: str, form: str) -> None:
             line.recipient,
             line.what,
             line.reason,
-            line.detail,
+            clocked(line.detail, ZoneInfo(line.zone)),
         )
         for line in lines
     ]

@@ -1,4 +1,4 @@
-"""`demo`: the whole job on an invented register, day by day, into an inbox page."""
+"""`demo`: an invented register, planned and sent day by day, into an inbox page."""
 
 import shutil
 from dataclasses import replace

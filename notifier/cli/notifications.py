@@ -1,19 +1,19 @@
 """`notifications`: look at single notifications, send one again, cancel one."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import click
-from sqlalchemy import Connection
 
-from notifier.cli.answer import on_clock, show_json, show_table
-from notifier.cli.options import Session, format_option, pass_session
-from notifier.errors import NotifierError
+from notifier.cli.answer import clocked, on_clock, show_json, show_table
+from notifier.cli.options import Session, format_option, on_option, pass_session
+from notifier.errors import ConfigError, NotifierError
 from notifier.model import NotificationId, NotificationState
 from notifier.officer import Refusal, cancel, read_story, resend
 from notifier.store.engine import reading, writing
 from notifier.store.ledger import Line, Story, list_notifications
+from notifier.store.subjects import read_offices
 
 STATES = click.Choice([state.value for state in NotificationState])
 KEYS = (
@@ -39,7 +39,12 @@ def list_(
 ) -> None:
     """List notifications, the newest first."""
     app = session.app()
+    if rule is not None and app.rules.rule(rule) is None:
+        raise ConfigError(f"there is no rule {rule}; there are {', '.join(sorted({r.name for r in app.rules.rules}))}")
     with reading(app.ready_engine) as connection:
+        codes = {known.code for known in read_offices(connection).values()}
+        if office is not None and office not in codes:
+            raise ConfigError(f"there is no office {office}; there are {', '.join(sorted(codes))}")
         wanted = [NotificationState(state) for state in states]
         found = list_notifications(connection, states=wanted, rule=rule, office=office, limit=limit)
     if form == "json":
@@ -52,7 +57,7 @@ def list_(
             line.step,
             line.subject,
             line.party,
-            f"{line.state}{f': {line.reason}' if line.reason else ''}",
+            f"{line.state}: {line.reason}" if line.reason and line.reason != line.state else line.state,
             on_clock(line.moment, ZoneInfo(line.zone)),
         )
         for line in found
@@ -79,39 +84,38 @@ def show(session: Session, number: int, form: str) -> None:
 @notifications.command("resend")
 @click.argument("number", metavar="ID", type=int)
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@on_option
 @pass_session
-def resend_(session: Session, number: int, yes: bool) -> None:
+def resend_(session: Session, number: int, yes: bool, on: date | datetime | None) -> None:
     """Send a notification again from its first channel. Says what was sent before, and asks."""
-    _act(session, number, resend, yes=yes, question="Send it again?", done="It will leave with the next run.")
+    _act(session, number, resend, on=on, yes=yes, question="Send it again?", done="It is due again; the guards decide.")
 
 
 @notifications.command("cancel")
 @click.argument("number", metavar="ID", type=int)
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@on_option
 @pass_session
-def cancel_(session: Session, number: int, yes: bool) -> None:
+def cancel_(session: Session, number: int, yes: bool, on: date | datetime | None) -> None:
     """Cancel what has not been sent yet; of what was sent, stop the further channels."""
-    _act(session, number, cancel, yes=yes, question="Cancel it?", done="It is cancelled.")
+    _act(session, number, cancel, on=on, yes=yes, question="Cancel it?", done="It is cancelled.")
 
 
 Act = Callable[..., Refusal | None]
 
 
-def _act(session: Session, number: int, act: Act, *, yes: bool, question: str, done: str) -> None:
-    app = session.app()
+def _act(
+    session: Session, number: int, act: Act, *, on: date | datetime | None, yes: bool, question: str, done: str
+) -> None:
+    app = session.app(on)
     with reading(app.ready_engine) as connection:
         story = read_story(connection, NotificationId(number))
     show_story(story)
     if not yes and not click.confirm(question, default=False):
         click.echo("Nothing was changed.")
         return
-    now: datetime = app.clock.now()
-
-    def write(connection: Connection) -> Refusal | None:
-        return act(connection, read_story(connection, NotificationId(number)), now=now)
-
-    with writing(app.engine) as connection:
-        refusal = write(connection)
+    with writing(app.engine) as connection:  # read again: it may have moved while the question stood
+        refusal = act(connection, read_story(connection, NotificationId(number)), now=app.clock.now())
     if refusal is not None:
         raise NotifierError(f"notification {number}: {refusal.sentence}")
     click.echo(done)
@@ -126,7 +130,7 @@ def show_story(story: Story) -> None:
     click.echo(f"Moment {on_clock(line.moment, zone)}, useful until {on_clock(line.useful_until, zone) or 'always'}")
     if line.next_attempt_at is not None:
         click.echo(f"Looked at again {on_clock(line.next_attempt_at, zone)}")
-    events = [(on_clock(one.at, zone), one.what, one.reason, one.detail) for one in story.events]
+    events = [(on_clock(one.at, zone), one.what, one.reason, clocked(one.detail, zone)) for one in story.events]
     show_table(["when", "what", "why", "more"], events)
     sent = [
         (on_clock(one.attempted_at, zone), one.channel, one.address, one.language, one.state, one.reason, one.code)

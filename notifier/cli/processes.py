@@ -51,9 +51,10 @@ def scheduler(session: Session, once: bool, on: date | datetime | None) -> None:
     session.show_log()
     app = session.app(on)
     with ExitStack() as stack:
+        planner = app.planner  # built here: a wrong database or rule ends the process now, not at each tick
         queue = _queue(app, stack)
         parts: dict[str, Callable[[datetime], object]] = {
-            "plan": lambda now: app.planner.plan(now=now),
+            "plan": lambda now: planner.plan(now=now),
             "relay": lambda now: offer_due(app, queue.offer, now=now),
             "receipts": lambda now: app.adopt_orphans(),
         }
@@ -71,7 +72,6 @@ def scheduler(session: Session, once: bool, on: date | datetime | None) -> None:
 def _queue(app: App, stack: ExitStack) -> Queue:
     """The queue over Redis; without Redis one in this process, with a worker of its own."""
     redis_url = app.settings.redis_url
-    app.planner  # noqa: B018 - a wrong database or rule ends the process now, not at each tick
     if redis_url is not None:
         broker = redis_broker(redis_url)
         ping(broker)

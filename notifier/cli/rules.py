@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from notifier.calendar.data import load_calendar
+from notifier.calendar.data import CALENDAR_FILE, load_calendar
 from notifier.cli.answer import show_json
 from notifier.cli.options import Session, format_option, pass_session
 from notifier.errors import Fault, FaultsFound
@@ -68,8 +68,8 @@ def _known(templates: Templates | None) -> Known | None:
 
 def _calendar_faults(paths: list[Path]) -> list[Fault]:
     for path in paths:
-        file = path / "calendar.yaml" if path.is_dir() else path
-        if file.name == "calendar.yaml" and file.is_file():
+        file = path / CALENDAR_FILE if path.is_dir() else path
+        if file.name == CALENDAR_FILE and file.is_file():
             try:
                 load_calendar(file)
             except FaultsFound as found:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, select, update
 
-from notifier.model import NotificationId, NotificationState
+from notifier.model import NotificationId, NotificationState, PartyId, StepKey
 from notifier.store import tables as t
 from notifier.store.outbox import OPEN, insert_once
 from notifier.store.subjects import chunks
@@ -27,7 +27,7 @@ class Claimed:
     subject_kind: str
     subject_id: int
     cycle: str
-    party_id: int
+    party_id: PartyId
     role: str
     office_id: int
     state: NotificationState
@@ -42,6 +42,11 @@ class Claimed:
     first_sent_at: datetime | None
     told_at: datetime | None
     reason: str | None
+
+    @property
+    def key(self) -> StepKey:
+        """The identity it shares with its entry in the ledger and with decisions about it."""
+        return self.step, self.occurrence, self.cycle, self.party_id
 
 
 def claim(connection: Connection, ids: Sequence[NotificationId], *, now: datetime, lease: timedelta) -> list[Claimed]:
@@ -80,6 +85,12 @@ def still_mine(connection: Connection, claimed: Sequence[Claimed]) -> set[Notifi
         query = select(N.id, N.attempt).where(N.id.in_(chunk)).order_by(N.id).with_for_update()
         mine |= {NotificationId(row.id) for row in connection.execute(query) if row.attempt == attempts[row.id]}
     return mine
+
+
+def lock(connection: Connection, ids: Iterable[NotificationId]) -> None:
+    """Lock rows that will be written, in the order of their ids: any other order would meet receipts head-on."""
+    for chunk in chunks(ids):
+        connection.execute(select(N.id).where(N.id.in_(chunk)).order_by(N.id).with_for_update())
 
 
 def older_ladders(connection: Connection, claimed: Sequence[Claimed]) -> list[NotificationId]:

@@ -194,8 +194,8 @@ def tally(connection: Connection, since: Mark) -> Tally:
 
 def _count_states(connection: Connection, since: Mark, sums: Tally) -> None:
     touched = select(E.notification_id).where(E.id > since.event).distinct()
-    query = select(N.rule, N.state, N.reason, N.rung, func.count()).where(N.id.in_(touched))
-    for rule, state, reason, _, count in connection.execute(query.group_by(N.rule, N.state, N.reason, N.rung)):
+    query = select(N.rule, N.state, N.reason, func.count()).where(N.id.in_(touched))
+    for rule, state, reason, count in connection.execute(query.group_by(N.rule, N.state, N.reason)):
         match NotificationState(state):
             case NotificationState.SCHEDULED:
                 # Planned for later today counts as held too: it waits for its moment.
@@ -268,4 +268,4 @@ def standing(connection: Connection, *, now: datetime) -> Standing:
 
 
 def _counts(connection: Connection, query: Select[Any]) -> dict[str, int]:
-    return {key: count for key, count in connection.execute(query)}  # noqa: C416 - rows are no pairs to mypy
+    return {row[0]: row[1] for row in connection.execute(query)}

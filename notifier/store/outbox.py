@@ -15,12 +15,16 @@ from notifier.model import (
     NotificationId,
     NotificationState,
     Reason,
+    origins,
 )
 from notifier.store import tables as t
+from notifier.store.bulk import slices
 from notifier.store.subjects import chunks
 
 N = t.notification.c
 OPEN = (NotificationState.SCHEDULED, NotificationState.SENT)
+#: Notifications in one INSERT: each takes some twenty-five of the 32,766 parameters that SQLite allows.
+ROWS_AT_ONCE = 200
 
 
 def insert_once(connection: Connection, table: Any) -> Any:
@@ -35,9 +39,9 @@ def schedule(connection: Connection, rows: Sequence[Mapping[str, Any]], *, now: 
         return []
     blank = {"state": NotificationState.SCHEDULED.value, "attempt": 0, "rung": 0, "tries": 0, "forced": False}
     added: list[NotificationId] = []
-    for start in range(0, len(rows), 200):
-        part = [{**blank, "created_at": now, "updated_at": now, **row} for row in rows[start : start + 200]]
-        answer = connection.execute(insert_once(connection, t.notification).values(part).returning(N.id))
+    for part in slices(rows, ROWS_AT_ONCE):
+        full = [{**blank, "created_at": now, "updated_at": now, **row} for row in part]
+        answer = connection.execute(insert_once(connection, t.notification).values(full).returning(N.id))
         added += [NotificationId(key) for key in answer.scalars()]
     note(connection, added, "planned", None, now=now)
     return added
@@ -69,8 +73,8 @@ def note_all(
 
 
 def allowed_from(state: NotificationState) -> list[str]:
-    """The states from which the table of moves lets a notification come to this one."""
-    return [origin.value for origin, targets in NOTIFICATION_MOVES.items() if state in targets]
+    """The states from which a notification may come to this one, as the database holds them."""
+    return [origin.value for origin in origins(NOTIFICATION_MOVES, state)]
 
 
 def end(
@@ -159,41 +163,6 @@ def offered(connection: Connection, ids: Sequence[NotificationId], *, now: datet
 def next_due_at(connection: Connection) -> datetime | None:
     """When the outbox next wants something looked at."""
     return connection.execute(select(func.min(N.next_attempt_at))).scalar()
-
-
-# --------------------------------------------------------------------------------------------- by an officer
-
-
-def resend(connection: Connection, key: NotificationId, *, now: datetime) -> None:
-    """Begin the ladder anew because an officer asked; earlier deliveries stay on record as rungs below zero."""
-    d = t.delivery.c
-    connection.execute(update(t.delivery).where(d.notification_id == key, d.rung >= 0).values(rung=-1 - d.rung))
-    connection.execute(
-        update(t.notification)
-        .where(N.id == key)
-        .values(
-            state=NotificationState.SCHEDULED.value,
-            reason=None,
-            detail=None,
-            forced=True,
-            rung=0,
-            tries=0,
-            next_attempt_at=now,
-            offered_at=None,
-            first_sent_at=None,
-            settled_at=None,
-            attempt=N.attempt + 1,
-            updated_at=now,
-        )
-    )
-    note(connection, [key], "resend", None, now=now, detail="asked by an officer")
-
-
-def cancel(connection: Connection, key: NotificationId, *, now: datetime) -> bool:
-    """Cancel what waits, or end the ladder of what was sent; False when there was nothing left to cancel."""
-    if end(connection, key, NotificationState.CANCELLED, Reason.CANCELLED_BY_OFFICER, now=now):
-        return True
-    return stop_ladder(connection, key, Reason.CANCELLED_BY_OFFICER, now=now, attempt=None)
 
 
 # ------------------------------------------------------------------------------------------------ work items

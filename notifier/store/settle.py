@@ -70,7 +70,8 @@ def _derive(row: Row[Any], deliveries: Sequence[Row[Any]], now: datetime) -> Set
     state = NotificationState(row.state)
     states = [DeliveryState(delivery.state) for delivery in deliveries]
     told = [delivery for delivery, one in zip(deliveries, states, strict=True) if one in TOLD]
-    told_at = min((delivery.outcome_at or delivery.attempted_at for delivery in told), default=None)
+    before = row.told_at if row.forced else None  # a `resend` does not make untold what was told
+    told_at = min((delivery.outcome_at or delivery.attempted_at for delivery in told), default=before)
     first = min((delivery.attempted_at for delivery in deliveries), default=None)
     values: dict[str, Any] = {"told_at": told_at, "first_sent_at": row.first_sent_at or first}
     ending = {"next_attempt_at": None, "settled_at": now}

@@ -1,5 +1,7 @@
 """Every table. Local dates are dates, instants are aware UTC; words of rules stand as they are written there."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -16,6 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from notifier.model import SubjectKind
 from notifier.store.types import Id, Instant
 
 metadata = MetaData(
@@ -130,6 +133,9 @@ case = Table(
     Index("ix_application_office_id", "office_id"),
 )
 
+#: Where the subjects of each kind stand.
+SUBJECTS: Mapping[SubjectKind, Table] = {SubjectKind.PERMIT: permit, SubjectKind.CASE: case}
+
 role = Table(
     "role",
     metadata,
@@ -143,6 +149,7 @@ role = Table(
     UniqueConstraint("subject_kind", "subject_id", "role", "party_id"),
     Index("ix_role_party_id", "party_id"),
     Index("ix_role_valid_from", "valid_from"),
+    Index("ix_role_valid_until", "valid_until"),
 )
 
 #: Append-only: each new value of a date that steps count from, and when the register first held it.

@@ -242,6 +242,7 @@ def upgrade() -> None:
     with op.batch_alter_table("role", schema=None) as batch_op:
         batch_op.create_index("ix_role_party_id", ["party_id"], unique=False)
         batch_op.create_index("ix_role_valid_from", ["valid_from"], unique=False)
+        batch_op.create_index("ix_role_valid_until", ["valid_until"], unique=False)
 
     op.create_table(
         "work_item",
