@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from notifier import tokens
 from notifier.batch import Limits
-from notifier.calendar.data import CalendarData, load_calendar
+from notifier.calendar.data import CALENDAR_FILE, CalendarData, load_calendar
 from notifier.calendar.office import OfficeCalendar, build_calendar
 from notifier.channels.base import Carrier
 from notifier.channels.bounce import read_fields, read_mails
@@ -61,13 +61,8 @@ class App:
 
     @cached_property
     def rules(self) -> RuleSet:
-        """The rules of the office. Raises FaultsFound with every fault of every file."""
-        folder = self.settings.rules
-        if not folder.is_dir():
-            raise ConfigError(
-                f"there are no rules at {folder}; set NOTIFIER_RULES, or make a folder with `notifier init`"
-            )
-        return load_rules(folder)
+        """The rules of the office. Raises FaultsFound with every fault of every file, ConfigError without a folder."""
+        return load_rules(self.settings.rules)
 
     @cached_property
     def templates(self) -> Templates:
@@ -82,7 +77,7 @@ class App:
     @cached_property
     def calendar_data(self) -> CalendarData:
         """Holidays and hours that the office's own `calendar.yaml` adds to the national calendar."""
-        file = self.settings.rules / "calendar.yaml"
+        file = self.settings.rules / CALENDAR_FILE
         return load_calendar(file if file.is_file() else None)
 
     def calendar_of(self, office: Office) -> OfficeCalendar:

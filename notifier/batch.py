@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from notifier.model import Channel, DeliveryId, Entry, Message, Subject, SubjectKind
-from notifier.rules.decision import Decision
 from notifier.rules.rule import Rule, RuleSet
 from notifier.store.claims import Claimed
 from notifier.store.deliveries import Delivery, read_deliveries
 from notifier.store.subjects import read_entries, read_in_force, read_offices, read_subjects
-from notifier.store.suppressions import active
+from notifier.store.suppressions import Address, suppressed_contacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +37,15 @@ class Bundle:
     subject: Subject | None
     entries: tuple[Entry, ...]
     deliveries: tuple[Delivery, ...]
-    suppressed: frozenset[tuple[str, str]]
+    suppressed: frozenset[Address]
     in_force: Mapping[tuple[str, str], datetime]
 
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """One message on its way: the delivery that was written for it, and the try it repeats, if any."""
+    """One message on its way, and the delivery that was written for it."""
 
     bundle: Bundle
-    decision: Decision
     delivery_id: DeliveryId
     channel: Channel
     message: Message
@@ -77,13 +75,7 @@ def gather(connection: Connection, claimed: Sequence[Claimed], rules: RuleSet) -
             subjects |= {(kind.value, key): subject for key, subject in found.items()}
             entries |= {(kind.value, key): rows for key, rows in read_entries(connection, kind, wanted).items()}
     deliveries = read_deliveries(connection, [one.id for one in claimed])
-    addresses = [
-        (contact.channel, contact.address)
-        for subject in subjects.values()
-        for held in subject.roles
-        for contact in held.party.contacts
-    ]
-    suppressed = frozenset((channel.value, address) for channel, address in active(connection, addresses))
+    suppressed = suppressed_contacts(connection, subjects.values())
     in_force = read_in_force(connection)
     bundles = []
     for one in claimed:

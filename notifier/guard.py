@@ -12,15 +12,18 @@ from notifier.model import NotificationState, Office, Reason
 from notifier.reconcile import ending_of
 from notifier.rules.decide import decide
 from notifier.rules.decision import Decision, Ground, Verdict
+from notifier.rules.judge import zone_of
+from notifier.rules.moments import leaves_at
 from notifier.rules.rule import RuleSet
 from notifier.store import outbox
 from notifier.store.claims import Caps, Claimed, free_cap
 
+#: How long after an officer asked for it a message may still wait for the next sending hours.
+RESEND_IS_USEFUL = timedelta(days=3)
+
 #: What an officer's `resend` overrules; that the person is no longer concerned or wants no messages, it does not.
 OVERRULED = frozenset(
     {
-        Reason.NOT_YET,
-        Reason.SENDING_HOURS,
         Reason.SPENT,
         Reason.TOLD_TODAY,
         Reason.AFTER_DEADLINE,
@@ -48,7 +51,7 @@ class Guard:
         decisions = self.decisions(bundle, now=now)
         decision = next((one for one in decisions if one.key == claimed.key), None)
         if decision is not None and claimed.forced and decision.reason in OVERRULED:
-            return decision
+            decision = self._overruled(bundle, decision, now)
         if decision is not None and decision.verdict is Verdict.GOES:
             return decision if self._within_cap(connection, bundle, decision, caps, now, report) else None
         if decision is not None and decision.verdict is Verdict.LATER and decision.leaves_at is not None:
@@ -70,6 +73,23 @@ class Guard:
         ground = Ground(calendar, self.rules, bundle.in_force, self.limits.adult_age)
         underway = claimed.first_sent_at is not None
         return decide(bundle.rule, bundle.subject, entries, now=now, ground=ground, underway=underway)
+
+    def _overruled(self, bundle: Bundle, decision: Decision, now: datetime) -> Decision:
+        """The decision as an officer wants it: now, but within the recipient's sending hours (promise 4)."""
+        if decision.recipient is None or bundle.subject is None:
+            return decision
+        leaves = leaves_at(
+            now,
+            useful_until=now + RESEND_IS_USEFUL,
+            urgent=decision.step.urgent,
+            is_day=False,
+            calendar=self.calendar_of(bundle.subject.office),
+            zone=zone_of(decision.recipient.party, bundle.subject),
+            now=now,
+        )
+        goes = leaves is not None and leaves <= now
+        verdict, reason = (Verdict.GOES, Reason.GOES) if goes else (Verdict.LATER, Reason.SENDING_HOURS)
+        return replace(decision, verdict=verdict, reason=reason, leaves_at=leaves)
 
     def _within_cap(
         self,

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from notifier.model import PROVED, TOLD, Action, Channel, DeliveryState, Outcome, Party, Reason, Rejected
-from notifier.rules.rule import Length, Rung, Unit
+from notifier.model import TOLD, Action, Channel, DeliveryState, Outcome, Party, Reason, Rejected
+from notifier.rules.rule import Rung
 from notifier.store.deliveries import Delivery
+from notifier.store.suppressions import Address
 
 #: The next rung never follows sooner (S71).
 SHORTEST_WAIT = timedelta(minutes=10)
@@ -21,14 +22,14 @@ class Way:
     passed_over: Reason | None = None
 
 
-def ways(rung: Rung, party: Party, suppressed: frozenset[tuple[str, str]]) -> list[Way]:
+def ways(rung: Rung, party: Party, suppressed: frozenset[Address]) -> list[Way]:
     """The channels of a rung for a party; what is unusable or suppressed is passed over with its reason (S75)."""
     found = []
     for channel in rung.channels:
         contact = next((one for one in party.contacts if one.channel is channel), None)
         if contact is None or not contact.usable:
             found.append(Way(channel, None, Reason.NO_ADDRESS if contact is None else Reason.BAD_ADDRESS))
-        elif (channel.value, contact.address) in suppressed:
+        elif (channel, contact.address) in suppressed:
             found.append(Way(channel, None, Reason.OPTED_OUT))
         else:
             found.append(Way(channel, contact.address))
@@ -58,22 +59,11 @@ def wait(
 ) -> timedelta:
     """How long to wait before a rung: as written, but less as the end comes near (S68, S70, S71)."""
     written = rungs[next_rung].after
-    until = first_sent_at + _stretch(written) if written is not None else now + default_wait
+    until = first_sent_at + written.stretch if written is not None else now + default_wait
     longest = until - now
     if useful_until is not None:
         longest = min(longest, (useful_until - now) / (len(rungs) - next_rung + 1))
     return max(longest, SHORTEST_WAIT)
-
-
-def _stretch(length: Length) -> timedelta:
-    days = {Unit.DAY: 1, Unit.WORKING_DAY: 1, Unit.WEEK: 7, Unit.MONTH: 30, Unit.YEAR: 365}
-    match length.unit:
-        case Unit.MINUTE:
-            return timedelta(minutes=length.count)
-        case Unit.HOUR:
-            return timedelta(hours=length.count)
-        case unit:
-            return timedelta(days=length.count * days[unit])
 
 
 def tries_later(outcome: Outcome) -> bool:
@@ -89,8 +79,3 @@ def is_told(deliveries: Sequence[Delivery]) -> bool:
 def is_presumed(deliveries: Sequence[Delivery]) -> bool:
     """An e-mail that nobody sent back: presumed delivered when no rung is left (S72)."""
     return any(one.channel is Channel.EMAIL and one.state is DeliveryState.ACCEPTED for one in deliveries)
-
-
-def is_proved(deliveries: Sequence[Delivery]) -> bool:
-    """Whether a receipt proves that it arrived."""
-    return any(one.state in PROVED for one in deliveries)

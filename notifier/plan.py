@@ -6,7 +6,7 @@ collide on the unique key of the cycle and nowhere else.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -26,18 +26,22 @@ from notifier.reconcile import PlanReport, count, reconcile
 from notifier.rules.compile import Candidates, candidates, crossings_within, everything, years_before
 from notifier.rules.decide import decide
 from notifier.rules.decision import Decision, Ground
-from notifier.rules.rule import AtOnce, Rule, RuleSet
+from notifier.rules.rule import AtOnce, Moves, Rule, RuleSet
 from notifier.store import outbox
 from notifier.store import tables as t
-from notifier.store.candidates import changed_subjects, due_subjects, forget_changes, roles_beginning
+from notifier.store.bulk import slices
+from notifier.store.candidates import changed_subjects, due_subjects, forget_changes, roles_turning
 from notifier.store.engine import reading, writing
-from notifier.store.subjects import read_entries, read_in_force, read_offices, read_subjects
+from notifier.store.subjects import chunks, read_entries, read_in_force, read_offices, read_subjects
 
 #: How many changes, and how many subjects, one transaction looks at.
 CHANGES_AT_ONCE = 5_000
 SUBJECTS_AT_ONCE = 400
 
 Key = tuple[SubjectKind, int]
+#: A subject, and which rules it is asked about; None: all of them.
+Concerned = dict[Key, set[str] | None]
+N = t.notification.c
 
 
 class Planner:
@@ -71,13 +75,13 @@ class Planner:
                 break
         with reading(self.engine) as connection:
             concerned, cursors = self._concerned(connection, now)
-        keys = sorted(concerned)
-        for start in range(0, len(keys), SUBJECTS_AT_ONCE):
-            part = {key: concerned[key] for key in keys[start : start + SUBJECTS_AT_ONCE]}
+        done = 0
+        for part in _parts(concerned):
             with writing(self.engine) as connection:
                 self._settle_subjects(connection, part, now, report)
+            done += len(part)
             if progress is not None:
-                progress(min(start + SUBJECTS_AT_ONCE, len(keys)), len(keys))
+                progress(done, len(concerned))
         with writing(self.engine) as connection:
             _advance(connection, cursors)
         return report
@@ -91,11 +95,11 @@ class Planner:
             concerned, _ = self._concerned(connection, now)
             for _, kind, subject_id in changes:
                 concerned[kind, subject_id] = None
-            keys = sorted(concerned)
-            for start in range(0, len(keys), SUBJECTS_AT_ONCE):
-                part = {key: concerned[key] for key in keys[start : start + SUBJECTS_AT_ONCE]}
+            for part in _parts(concerned):
                 for subject, found in self._decided(connection, part, now):
-                    count(subject, found, self._until(subject.office, now), report)
+                    report.subjects += 1
+                    for rule, decisions, ledger in found:
+                        count(subject, rule, decisions, ledger, self._until(subject.office, now), report)
         return report
 
     # ------------------------------------------------------------------------------------------ candidates
@@ -121,11 +125,9 @@ class Planner:
         calendar = self.calendar_of(office)
         return calendar.instant(calendar.day_of(now) + timedelta(days=1), time(0, 0)) - timedelta(microseconds=1)
 
-    def _concerned(
-        self, connection: Connection, now: datetime
-    ) -> tuple[dict[Key, set[str] | None], dict[str, tuple[datetime, str]]]:
+    def _concerned(self, connection: Connection, now: datetime) -> tuple[Concerned, dict[str, tuple[datetime, str]]]:
         """Subjects that a moment between the last plan and today's end may concern, and the cursors to set after."""
-        concerned: dict[Key, set[str] | None] = defaultdict(set)
+        concerned: Concerned = defaultdict(set)
         cursors: dict[str, tuple[datetime, str]] = {}
         known = {
             row.name: row for row in connection.execute(select(t.cursor).where(t.cursor.c.name.startswith("plan:")))
@@ -152,8 +154,8 @@ class Planner:
                     if names is not None:
                         names.add(rule.name)
         today = now.date() + timedelta(days=1)
-        if last is not None and last.at is not None:
-            for key in roles_beginning(connection, last.at.date() - timedelta(days=1), today):
+        if last is not None:
+            for key in roles_turning(connection, last.at.date() - timedelta(days=1), today):
                 concerned[key] = None
         cursors["plan:roles"] = (now, "")
         return concerned, cursors
@@ -179,7 +181,8 @@ class Planner:
             after = min(in_force[rule.name, step.name] for step in rule.steps) - timedelta(days=1)
             if any(start is not None for start in starts):
                 found.update(self._pending(connection, rule, office_ids))
-                if any(isinstance(step.send, AtOnce) for step in rule.steps):  # what holds now counts from no date
+                # What holds now, and what has moved, counts from no date.
+                if any(isinstance(step.send, AtOnce | Moves) for step in rule.steps):
                     found.update(due_subjects(connection, everything(rule), office_ids))
         else:
             after = min(start.at for start in starts)
@@ -204,11 +207,10 @@ class Planner:
         ]
 
     def _pending(self, connection: Connection, rule: Rule, office_ids: Sequence[OfficeId]) -> list[int]:
-        n = t.notification.c
-        query = select(n.subject_id).where(
-            n.rule == rule.name,
-            n.office_id.in_(office_ids),
-            n.state.in_([NotificationState.SCHEDULED.value, NotificationState.SPENT.value]),
+        query = select(N.subject_id).where(
+            N.rule == rule.name,
+            N.office_id.in_(office_ids),
+            N.state.in_([NotificationState.SCHEDULED.value, NotificationState.SPENT.value]),
         )
         return list(connection.execute(query.distinct()).scalars())
 
@@ -238,7 +240,7 @@ class Planner:
     # -------------------------------------------------------------------------------------------- decisions
 
     def _decided(
-        self, connection: Connection, keys: Mapping[Key, set[str] | None], now: datetime
+        self, connection: Connection, keys: Concerned, now: datetime
     ) -> list[tuple[Subject, list[tuple[Rule, list[Decision], list[Entry]]]]]:
         offices = read_offices(connection)
         in_force = self._in_force(connection, now)
@@ -262,9 +264,7 @@ class Planner:
                 answers.append((subject, found))
         return answers
 
-    def _settle_subjects(
-        self, connection: Connection, keys: Mapping[Key, set[str] | None], now: datetime, report: PlanReport
-    ) -> None:
+    def _settle_subjects(self, connection: Connection, keys: Concerned, now: datetime, report: PlanReport) -> None:
         new: list[dict[str, Any]] = []
         for subject, found in self._decided(connection, keys, now):
             report.subjects += 1
@@ -273,13 +273,11 @@ class Planner:
                 self._note_missing_date(connection, subject, found, now)
             for rule, decisions, ledger in found:
                 new += reconcile(connection, subject, rule, decisions, ledger, until, now, report)
+        new.sort(key=_identity)  # two planners that add the same rows in different orders would wait for each other
         added = outbox.schedule(connection, new, now=now)
         report.planned += len(added)
-        if added:
-            query = select(t.notification.c.rule).where(t.notification.c.id.in_(added[:500]))
-            if len(added) > 500:
-                query = select(t.notification.c.rule).where(t.notification.c.id >= min(added))
-            for name in connection.execute(query).scalars():
+        for chunk in chunks(added):
+            for name in connection.execute(select(N.rule).where(N.id.in_(chunk))).scalars():
                 report.by_rule[name] += 1
 
     def _note_missing_date(
@@ -304,6 +302,16 @@ class Planner:
             "created_at": now,
         }
         connection.execute(outbox.insert_once(connection, t.work_item).values(item))
+
+
+def _parts(concerned: Concerned) -> Iterator[Concerned]:
+    for keys in slices(sorted(concerned), SUBJECTS_AT_ONCE):
+        yield {key: concerned[key] for key in keys}
+
+
+def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    names = ("rule", "step", "occurrence", "subject_kind", "subject_id", "cycle", "party_id")
+    return tuple(row[name] for name in names)
 
 
 def _advance(connection: Connection, cursors: Mapping[str, tuple[datetime, str]]) -> None:

@@ -77,6 +77,9 @@ class Preparer:
         """The messages of a batch, each with its delivery written; none for what waits or ends."""
         mine = still_mine(connection, [one.claimed for one in bundles])
         bundles = [one for one in bundles if one.claimed.id in mine]
+        # Caps are taken in the order of persons, else two workers could wait for each other; for one person the
+        # nearest deadline stays first (S81).
+        bundles.sort(key=lambda one: one.claimed.party_id)
         caps = self._caps(connection, bundles, now)
         drafts: list[Draft] = []
         done: list[Bundle] = []
@@ -230,7 +233,7 @@ class Preparer:
                 failed.append(draft.bundle)
                 report.failed += 1
                 continue
-            sendings.append(Sending(draft.bundle, draft.decision, key, draft.channel, message))
+            sendings.append(Sending(draft.bundle, key, draft.channel, message))
             if draft.repeats is not None:  # the first try is not lost any more: the repeat stands for it
                 outcomes[draft.repeats.id] = Rejected(Reason.TEMPORARY, Action.RETRY, None, "repeated")
         store.record(connection, outcomes, now=now)

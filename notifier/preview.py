@@ -1,6 +1,6 @@
 """Preview: exactly what would leave, on every channel, made by the same code that sends. It has no way to write."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from notifier.calendar.office import OfficeCalendar
 from notifier.errors import ConfigError, NotifierError
 from notifier.ladder import ways
-from notifier.model import Channel, Message, Office, Reason, Subject
+from notifier.model import Channel, Entry, Message, Office, Reason, Subject
 from notifier.render import Renderer
 from notifier.rules.decide import decide
 from notifier.rules.decision import Decision, Ground, Verdict
@@ -17,7 +17,7 @@ from notifier.rules.recipients import recipients
 from notifier.rules.rule import Rule, RuleSet, Step
 from notifier.store.engine import reading
 from notifier.store.subjects import find_subjects, read_entries, read_in_force, read_offices, read_subjects
-from notifier.store.suppressions import active
+from notifier.store.suppressions import Address, suppressed_contacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,7 @@ def preview(
     Raises ConfigError for a rule or step that does not exist, NotifierError for an unknown number.
     """
     if rules.rule(rule_name) is None:
-        raise ConfigError(
-            f"there is no rule {rule_name}; there are: {', '.join(sorted({r.name for r in rules.rules}))}"
-        )
+        raise ConfigError(f"there is no rule {rule_name}; there are: {', '.join(rules.names())}")
     with reading(engine) as connection:
         offices, in_force = read_offices(connection), read_in_force(connection)
         previews = []
@@ -75,10 +73,8 @@ def preview(
             calendar = calendar_of(subject.office)
             ground = Ground(calendar, rules, in_force, adult_age)
             entries = read_entries(connection, kind, [key]).get(key, [])
-            found = decide(rule, subject, entries, now=now, ground=ground)
-            chosen = _choose(rule, subject, found, step, now, ground)
-            contacts = [(contact.channel, contact.address) for held in subject.roles for contact in held.party.contacts]
-            suppressed = frozenset((one.value, address) for one, address in active(connection, contacts))
+            chosen = _choose(rule, subject, entries, step, now, ground)
+            suppressed = suppressed_contacts(connection, [subject])
             leaves = [
                 leaf
                 for decision in chosen
@@ -91,8 +87,10 @@ def preview(
 
 
 def _choose(
-    rule: Rule, subject: Subject, found: list[Decision], step: str | None, now: datetime, ground: Ground
+    rule: Rule, subject: Subject, entries: Sequence[Entry], step: str | None, now: datetime, ground: Ground
 ) -> list[Decision]:
+    """The step that was named; else what goes now, what goes next, or the last one as it would read."""
+    found = decide(rule, subject, entries, now=now, ground=ground)
     if step is not None:
         named = next((one for one in rule.steps if one.name == step), None)
         if named is None:
@@ -122,7 +120,7 @@ def _leaves(
     decision: Decision,
     subject: Subject,
     calendar: OfficeCalendar,
-    suppressed: frozenset[tuple[str, str]],
+    suppressed: frozenset[Address],
     now: datetime,
     channel: Channel | None,
     language: str | None,

@@ -1,7 +1,7 @@
 """What providers say later: every receipt is kept raw, and moves its delivery forward or not at all."""
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -82,7 +82,6 @@ def record_batch(
 
 def adopt_orphans(
     connection: Connection,
-    deliveries: Collection[DeliveryId] | None = None,
     *,
     now: datetime,
     readers: Mapping[str, Reader],
@@ -91,13 +90,9 @@ def adopt_orphans(
 ) -> list[NotificationId]:
     """Match kept receipts with deliveries whose reference has become known since; answers what moved.
 
-    Called for the deliveries of a batch when their references are written, and by the scheduler for all of
-    them: a receipt stored at the very moment its reference was is seen by neither side. `since` bounds that
-    sweep. `readers` read a provider's raw form again.
+    `since` bounds how old they may be. `readers` read a provider's raw form again.
     """
-    if deliveries is not None and not deliveries:
-        return []
-    orphans = store.find_orphans(connection, deliveries=deliveries, since=since)
+    orphans = store.find_orphans(connection, since=since)
     if not orphans:
         return []
     found = store.lock(connection, {orphan.delivery_id for orphan in orphans})

@@ -53,6 +53,64 @@ class PlanReport:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Nothing of this decision is in the outbox yet."""
+
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Revive:
+    """The row had ended without being told, and the facts have turned back (S43)."""
+
+    entry: Entry
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The row waits for a moment that has moved (S48)."""
+
+    entry: Entry
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The row waits and is no longer wanted; the decision that says so, if there still is one."""
+
+    entry: Entry
+    decision: Decision | None
+
+
+Change = Add | Revive | Move | End
+
+
+def changes(decisions: Sequence[Decision], ledger: Sequence[Entry], until: datetime) -> list[Change]:
+    """What the rows of one rule and subject need so that they say what was decided, up to `until`."""
+    found: list[Change] = []
+    wanted = {decision.key: decision for decision in decisions if decision.recipient is not None}
+    rows = {entry.key: entry for entry in ledger}
+    for key, decision in wanted.items():
+        if decision.verdict is Verdict.NOT:
+            continue
+        entry = rows.get(key)
+        is_near = decision.moment is not None and decision.moment <= until
+        if entry is None:
+            found += [Add(decision)] if is_near else []
+        elif may_revive(entry) and is_near:
+            found.append(Revive(entry, decision))
+        elif entry.state is NotificationState.SCHEDULED and entry.moment != decision.moment:
+            found.append(Move(entry, decision))
+    for entry in ledger:
+        own = wanted.get(entry.key)
+        is_waiting = entry.state is NotificationState.SCHEDULED and entry.told_at is None
+        if is_waiting and (own is None or own.verdict is Verdict.NOT):
+            found.append(End(entry, own))
+    return found
+
+
 def reconcile(
     connection: Connection,
     subject: Subject,
@@ -64,25 +122,41 @@ def reconcile(
     report: PlanReport,
 ) -> list[dict[str, Any]]:
     """Bring the rows of one rule and subject into line with what was decided; answers the rows to add."""
-    wanted = {decision.key: decision for decision in decisions if decision.recipient is not None}
-    rows = {(entry.step, entry.occurrence, entry.cycle, entry.party_id): entry for entry in ledger}
     new = []
-    for key, decision in wanted.items():
-        entry = rows.get(key)  # type: ignore[arg-type]
-        if decision.verdict is Verdict.NOT:
-            continue
-        if entry is None and decision.moment is not None and decision.moment <= until:
-            new.append(notification_row(subject, rule, decision, now))
-        elif entry is not None and may_revive(entry) and decision.moment is not None and decision.moment <= until:
-            revived = _revive(connection, entry, rule, decision, now)
-            report.planned += revived
-            report.by_rule[rule.name] += revived
-        elif entry is not None and entry.state is NotificationState.SCHEDULED and entry.moment != decision.moment:
-            report.moved += _move(connection, entry, decision, now)
-    for entry in ledger:
-        if entry.state is NotificationState.SCHEDULED and entry.told_at is None:
-            report.cancelled += _end(connection, entry, decisions, wanted, now, subject)
+    for change in changes(decisions, ledger, until):
+        match change:
+            case Add(decision):
+                new.append(notification_row(subject, rule, decision, now))
+            case Revive(entry, decision):
+                revived = _revive(connection, entry, rule, decision, now)
+                report.planned += revived
+                report.by_rule[rule.name] += revived
+            case Move(entry, decision):
+                report.moved += _move(connection, entry, decision, now)
+            case End(entry, own):
+                report.cancelled += _end(connection, entry, own, decisions, now)
     return new
+
+
+def count(
+    subject: Subject,
+    rule: Rule,
+    decisions: Sequence[Decision],
+    ledger: Sequence[Entry],
+    until: datetime,
+    report: PlanReport,
+) -> None:
+    """The dry run of `reconcile`: the same changes, only counted."""
+    for change in changes(decisions, ledger, until):
+        match change:
+            case Add(decision) | Revive(_, decision):
+                report.planned += 1
+                report.by_rule[rule.name] += 1
+                report.decisions.append((subject, decision))
+            case Move():
+                report.moved += 1
+            case End():
+                report.cancelled += 1
 
 
 def may_revive(entry: Entry) -> bool:
@@ -160,18 +234,10 @@ def _move(connection: Connection, entry: Entry, decision: Decision, now: datetim
 
 
 def _end(
-    connection: Connection,
-    entry: Entry,
-    decisions: Sequence[Decision],
-    wanted: Mapping[Any, Decision],
-    now: datetime,
-    subject: Subject,
+    connection: Connection, entry: Entry, own: Decision | None, decisions: Sequence[Decision], now: datetime
 ) -> int:
     """A waiting row that is no longer wanted ends with the reason of the decision that says so."""
-    decision = wanted.get((entry.step, entry.occurrence, entry.cycle, entry.party_id))
-    if decision is not None and decision.verdict is not Verdict.NOT:
-        return 0
-    state, reason, detail = ending_of(entry, decision, decisions)
+    state, reason, detail = ending_of(entry, own, decisions)
     if not outbox.end(connection, entry.id, state, reason, now=now, detail=detail):
         return 0
     if state is NotificationState.EXPIRED:
@@ -198,29 +264,3 @@ def ending_of(
 def _anchor(cycle: str) -> str:
     """A cycle's key without its last value: what it counts from."""
     return cycle.rpartition("=")[0]
-
-
-def count(
-    subject: Subject,
-    found: Sequence[tuple[Rule, list[Decision], list[Entry]]],
-    until: datetime,
-    report: PlanReport,
-) -> None:
-    report.subjects += 1
-    for rule, decisions, ledger in found:
-        rows = {(entry.step, entry.occurrence, entry.cycle, entry.party_id): entry for entry in ledger}
-        wanted = {decision.key: decision for decision in decisions if decision.recipient is not None}
-        for key, decision in wanted.items():
-            entry = rows.get(key)  # type: ignore[arg-type]
-            if decision.verdict is Verdict.NOT or decision.moment is None:
-                continue
-            if (entry is None or may_revive(entry)) and decision.moment <= until:
-                report.planned += 1
-                report.by_rule[rule.name] += 1
-                report.decisions.append((subject, decision))
-            elif entry is not None and entry.state is NotificationState.SCHEDULED and entry.moment != decision.moment:
-                report.moved += 1
-        for entry in ledger:
-            answer = wanted.get((entry.step, entry.occurrence, entry.cycle, entry.party_id))
-            if entry.state is NotificationState.SCHEDULED and (answer is None or answer.verdict is Verdict.NOT):
-                report.cancelled += 1

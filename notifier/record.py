@@ -28,7 +28,8 @@ from notifier.receipts import record as record_receipts
 from notifier.store import deliveries as store
 from notifier.store import outbox
 from notifier.store import tables as t
-from notifier.store.claims import Claimed, older_ladders
+from notifier.store.changes import touch_subjects
+from notifier.store.claims import Claimed, lock, older_ladders
 from notifier.store.deliveries import Delivery
 from notifier.store.outbox import OPEN
 from notifier.store.settle import settle
@@ -57,6 +58,7 @@ def record(
 ) -> None:
     """Write all outcomes of a batch in one transaction, and what follows from each."""
     started = {key: outcome for key, outcome in outcomes.items() if outcome is not None}
+    store.lock(connection, outcomes)
     store.record(connection, started, now=now)
     unstarted = [key for key, outcome in outcomes.items() if outcome is None]
     if unstarted:
@@ -71,8 +73,11 @@ def record(
         follow.take(theirs[0].bundle, [outcomes[one.delivery_id] for one in theirs])
         report.sent += any(isinstance(outcomes[one.delivery_id], Accepted) for one in theirs)
         report.failed += all(isinstance(outcomes[one.delivery_id], Rejected) for one in theirs)
-    for older in older_ladders(connection, follow.reached):
+    older_ones = older_ladders(connection, follow.reached)
+    lock(connection, [*of_notification, *older_ones])
+    for older in older_ones:
         outbox.stop_ladder(connection, older, Reason.NEWER_STEP_SENT, now=now, attempt=None)
+    touch_subjects(connection, follow.waited_for)
     _look_again(connection, follow.again)
     advance(connection, follow.done, now=now, limits=limits)
     settle(connection, of_notification, now=now)
@@ -115,11 +120,14 @@ class _Follow:
         self.again: list[Again] = []
         self.done: list[Bundle] = []
         self.reached: list[Claimed] = []  # told something now, for all we know
+        self.waited_for: list[tuple[str, int]] = []  # subjects of which another step may be planned only now (S86)
 
     def take(self, bundle: Bundle, answers: Sequence[Outcome | None]) -> None:
         claimed = bundle.claimed
         if any(isinstance(answer, Accepted | Unknown) for answer in answers):
             self.reached.append(claimed)
+            if bundle.rule is not None and any(step.only_after == claimed.step for step in bundle.rule.steps):
+                self.waited_for.append((claimed.subject_kind, claimed.subject_id))
         again = self._again(claimed, answers)
         if again is None:
             self.done.append(bundle)

@@ -1,4 +1,4 @@
-"""Run: the whole job in one process. Plan, then relay and work until nothing is due, then say what came of it."""
+"""Run: everything in one process. Plan, then relay and work until nothing is due, then say what came of it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass

@@ -6,7 +6,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from hashlib import sha256
 
-from notifier.model import Channel, DeliveryId, PartyId
+from notifier.model import LARGEST_ID, Channel, DeliveryId, PartyId
 
 #: Bytes of a token's own signature, and of the fingerprint of an address in it.
 SIGNATURE = 16
@@ -18,8 +18,6 @@ LETTERS = {Channel.WHATSAPP: b"w", Channel.SMS: b"s", Channel.EMAIL: b"e"}
 
 #: channel, party, fingerprint of the address; big-endian, no padding
 _FORM = struct.Struct(f">cQ{FINGERPRINT}s")
-#: The widest identity column there is.
-_LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ def read_bounce_name(key: bytes, name: str) -> DeliveryId | None:
     expected = _sign_bounce(key, number)
     if not hmac.compare_digest(signature.casefold().encode(), expected.encode()):
         return None
-    return DeliveryId(int(number)) if int(number) <= _LARGEST_ID else None
+    return DeliveryId(int(number)) if int(number) <= LARGEST_ID else None
 
 
 def _sign_bounce(key: bytes, number: str) -> str:

@@ -6,6 +6,8 @@ import pytest
 from sqlalchemy import Engine
 
 from notifier.model import Accepted, Channel, DeliveryState, EmailMessage, Reason
+from notifier.officer import read_story, resend
+from notifier.store.engine import writing
 from tests.world import World, wib
 
 
@@ -461,3 +463,34 @@ def test_a_late_bounce_reopens_the_ladder_and_a_late_proof_closes_it(world: Worl
     (row,) = world.notifications(step="day-before")
     assert (row.state, row.next_attempt_at) == ("delivered", None)
     assert isinstance(world.carriers[Channel.SMS].answer(world.carriers[Channel.SMS].sent[0]), Accepted)
+
+
+def test_an_officers_resend_goes_within_sending_hours_although_it_was_told(world: World) -> None:
+    world.plan()
+    itas(world, date(2026, 6, 10))
+    world.days("2026-05-20", "2026-05-20")
+    (row,) = [one for one in world.notifications() if one.step == "three-weeks"]
+    world.forget_sent()
+
+    world.at("2026-05-20 22:00")
+    with writing(world.engine) as connection:
+        assert resend(connection, read_story(connection, row.id), now=world.now) is None
+    world.send()
+    assert world.sent == []  # people sleep
+
+    world.at("2026-05-21 07:00").send()
+    assert [message.to for message in world.sent if isinstance(message, EmailMessage)] == ["p1@mail.example"]
+
+
+def test_an_officers_resend_does_not_remind_who_has_paid(world: World) -> None:
+    world.plan()
+    itas(world, date(2026, 6, 10))
+    world.days("2026-05-20", "2026-05-20")
+    (row,) = [one for one in world.notifications() if one.step == "three-weeks"]
+    itas(world, date(2026, 6, 10), status="renewal protected")
+    world.forget_sent()
+    with writing(world.engine) as connection:
+        resend(connection, read_story(connection, row.id), now=world.now)
+    world.send()
+
+    assert world.sent == []

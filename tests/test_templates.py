@@ -13,7 +13,7 @@ from notifier.messages.languages import direction_of
 from notifier.messages.library import read_library
 from notifier.messages.localise import Localiser, localiser
 from notifier.messages.samples import sample_envelope, sample_facts, sample_scenes
-from notifier.messages.templates import Templates, check_templates
+from notifier.messages.templates import Templates
 from notifier.model import Channel, SmsMessage, WhatsAppMessage
 
 ROOT = Path(__file__).parent.parent
@@ -98,7 +98,7 @@ def test_every_template_speaks_on_every_channel_in_both_languages(templates: Tem
 
 
 def test_every_broken_file_is_found_at_its_place_in_one_run() -> None:
-    found = check_templates(BROKEN)
+    found = Templates.read(BROKEN).check()
 
     places = [(fault.file.removeprefix(BROKEN.as_posix() + "/"), fault.line, fault.column) for fault in found]
     assert places == [place[:3] for place in FAULTS]
@@ -114,7 +114,7 @@ def test_broken_templates_are_not_loaded_and_all_faults_are_told() -> None:
 
 
 def test_a_folder_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
-    assert "no such folder" in check_templates(tmp_path / "nowhere")[0].message
+    assert "no such folder" in Templates.read(tmp_path / "nowhere").check()[0].message
 
 
 @pytest.mark.parametrize("scene", sample_scenes().keys())
@@ -364,7 +364,7 @@ def test_an_office_is_called_by_its_place(name: str, short: str) -> None:
 def test_a_template_can_do_nothing_but_print_facts(tmp_path: Path, attack: str) -> None:
     folder = write(tmp_path, {"a/sms.id.txt": f"x {attack}\n", "a/sms.en.txt": "x\n"})
 
-    assert [fault for fault in check_templates(folder) if fault.file.endswith("a/sms.id.txt")]
+    assert [fault for fault in Templates.read(folder).check() if fault.file.endswith("a/sms.id.txt")]
 
 
 def test_a_line_of_text_that_ends_in_a_tag_keeps_its_line_break(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from notifier.calendar import national
 from notifier.calendar.nodes import Entries, Reader, not_yaml, plain, read_mapping
 from notifier.errors import Fault, FaultsFound
 
+#: Beside the rules of an office.
+CALENDAR_FILE = "calendar.yaml"
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -104,7 +106,7 @@ def load_calendar(path: Path | None) -> CalendarData:
     return parse_calendar(text, file)
 
 
-def parse_calendar(text: str, file: str = "calendar.yaml") -> CalendarData:
+def parse_calendar(text: str, file: str = CALENDAR_FILE) -> CalendarData:
     """The same from a text; `file` is the name that faults carry."""
     reader = Reader(file)
     try:
@@ -180,9 +182,6 @@ def _silence(entries: Entries, country: str) -> Silence:
         provinces=frozenset(province.casefold() for province in entries.words("provinces")),
         offices=frozenset(entries.words("offices")),
     )
-
-
-_COUNTER_KEYS = ("days", "hours", "weekdays", "offices")
 
 
 def _counter(entries: Entries) -> CounterHours:

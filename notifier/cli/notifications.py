@@ -88,7 +88,7 @@ def show(session: Session, number: int, form: str) -> None:
 @pass_session
 def resend_(session: Session, number: int, yes: bool, on: date | datetime | None) -> None:
     """Send a notification again from its first channel. Says what was sent before, and asks."""
-    _act(session, number, resend, on=on, yes=yes, question="Send it again?", done="It is due again; the guards decide.")
+    _act(session, number, resend, on=on, yes=yes, question="Send it again?", done="It will leave with the next run.")
 
 
 @notifications.command("cancel")

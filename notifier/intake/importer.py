@@ -86,7 +86,7 @@ def import_files(
     now: datetime,
     progress: Progress | None = None,
     refusals_path: Path | None = None,
-    words: Words = Words(),  # noqa: B008 - frozen
+    words: Words = Words(),
 ) -> ImportReport:
     """Import files of any of the four kinds; `kind` says what a file is whose header is not enough.
 

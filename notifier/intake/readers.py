@@ -15,7 +15,7 @@ from notifier.errors import Fault, FaultsFound
 from notifier.intake.cells import Cell
 
 #: Without surrogates no row is lost: bytes that are not UTF-8 become these, and only their row is refused.
-ENCODING = {"encoding": "utf-8-sig", "errors": "surrogateescape"}
+ENCODING, ERRORS = "utf-8-sig", "surrogateescape"
 NOT_UTF8 = 'is not UTF-8; save the file as "CSV UTF-8"'
 
 
@@ -66,7 +66,7 @@ def _fault(path: Path, message: str) -> FaultsFound:
 
 
 def _csv_tables(path: Path) -> list[SourceTable]:
-    with path.open(newline="", **ENCODING) as stream:  # type: ignore[call-overload]
+    with path.open(newline="", encoding=ENCODING, errors=ERRORS) as stream:
         first = stream.readline()
     if "\0" in first:
         raise _fault(path, NOT_UTF8)
@@ -78,7 +78,7 @@ def _csv_tables(path: Path) -> list[SourceTable]:
 
 
 def _csv_rows(path: Path, names: tuple[str, ...], delimiter: str) -> Iterator[SourceRow]:
-    with path.open(newline="", **ENCODING) as stream:  # type: ignore[call-overload]
+    with path.open(newline="", encoding=ENCODING, errors=ERRORS) as stream:
         reader = csv.reader(stream, delimiter=delimiter)
         next(reader)
         while True:
@@ -159,7 +159,7 @@ def _jsonl_tables(path: Path) -> list[SourceTable]:
 
 
 def _jsonl_rows(path: Path) -> Iterator[SourceRow]:
-    with path.open(**ENCODING) as stream:  # type: ignore[call-overload]
+    with path.open(encoding=ENCODING, errors=ERRORS) as stream:
         for line, text in enumerate(stream, start=1):
             if not text.strip():
                 continue

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from notifier.intake.columns import REFUSED_BECAUSE, Kind, plain
-from notifier.intake.readers import ENCODING, SourceRow, SourceTable
+from notifier.intake.readers import ENCODING, ERRORS, SourceRow, SourceTable
 
 #: How many refusals are kept to be shown; a million broken rows must not fill the memory.
 SHOWN = 1_000
@@ -68,7 +68,7 @@ class Refusals:
             earlier = sum(held is kind for held, _ in self._writers)
             file = self.folder / f"{kind}-refused{f'-{earlier + 1}' if earlier else ''}.csv"
             unfinished = _unfinished(file)
-            stream = self._stack.enter_context(unfinished.open("w", newline="", **ENCODING))  # type: ignore[call-overload]
+            stream = self._stack.enter_context(unfinished.open("w", newline="", encoding=ENCODING, errors=ERRORS))
             writer = csv.writer(stream)
             writer.writerow([*names, REFUSED_BECAUSE])
             self.files.append(file)

@@ -107,7 +107,7 @@ def sync(
     full: bool = False,
     progress: Progress | None = None,
     refusals_path: Path | None = None,
-    words: Words = Words(),  # noqa: B008 - frozen
+    words: Words = Words(),
 ) -> SyncReport:
     """Run one query: from its watermark on, or everything (`full`, or a query without one).
 

@@ -13,7 +13,7 @@ from notifier.model import SubjectKind
 from notifier.rules.fields import FINAL_CASE_STATES
 from notifier.store.records import SubjectRecord
 from notifier.store.register import put_subjects
-from notifier.store.tables import case, permit
+from notifier.store.tables import SUBJECTS
 
 #: Each permit and case remembers the query it came from, so that one query never ends what another brought.
 SOURCE_ATTRIBUTE = "sync"
@@ -45,7 +45,7 @@ class VanishedRows:
         self.policy = policy
         self.count = 0
         self.note = ""
-        self._subject = case if kind is Kind.CASES else permit
+        self._subject = SUBJECTS[self.kind]
         self._present = Table(
             "sync_present", MetaData(), Column("number", String(128), primary_key=True), prefixes=["TEMPORARY"]
         )

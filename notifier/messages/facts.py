@@ -66,7 +66,6 @@ class CaseFacts:
     number_masked: str
     service: str
     state: str
-    state_label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

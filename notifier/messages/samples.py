@@ -53,9 +53,7 @@ def sample_facts() -> MessageFacts:
         holder=_holder("WANG XIAOMING"),
         today=_TODAY,
         document=_document("2D21XX0000-Z"),
-        case=CaseFacts(
-            "JB-2027-000123", mask("JB-2027-000123"), "limited stay permit extension", "scheduled", "Terjadwal"
-        ),
+        case=CaseFacts("JB-2027-000123", mask("JB-2027-000123"), "limited stay permit extension", "scheduled"),
         act_by=_ACT_BY,
         days_left=(_EXPIRY - _TODAY).days,
         opens_on=date(2027, 2, 13),

@@ -187,11 +187,6 @@ class Templates:
         return {file: text for text, file in files}
 
 
-def check_templates(folder: Path) -> list[Fault]:
-    """All faults of a folder of templates in one run; empty when it is sound."""
-    return Templates.read(folder).check()
-
-
 def _environments(library: Library) -> dict[str, TemplateEnvironment]:
     files = dict(library.shared)
     for source in library.sources:

@@ -14,6 +14,7 @@ from notifier.rules.rule import (
     DocumentType,
     Every,
     Group,
+    GroupKind,
     Halfway,
     LastWorkingDayBefore,
     Length,
@@ -228,6 +229,6 @@ def _lines(conditions: Conditions, field: str) -> Iterator[Line]:
     for condition in conditions:
         if isinstance(condition, Line) and condition.field == field:
             yield condition
-        elif isinstance(condition, Group) and condition.kind != "none":
+        elif isinstance(condition, Group) and condition.kind is not GroupKind.NONE:
             for member in condition.members:
                 yield from _lines(member, field)

@@ -20,7 +20,6 @@ from notifier.rules.rule import (
     Rung,
     Side,
     Step,
-    Unit,
 )
 from notifier.rules.speak import say_deadline, say_moment
 from notifier.rules.tree import Listing
@@ -28,7 +27,6 @@ from notifier.rules.words import did_you_mean
 
 #: A rung without a written wait comes so long after the one before it (S70).
 DEFAULT_WAIT_DAYS = 1.0
-_FIXED_UNITS = (Unit.MINUTE, Unit.HOUR, Unit.DAY, Unit.WEEK)
 
 
 class StepChecker:
@@ -81,7 +79,7 @@ class StepChecker:
                 self._faults.fault(
                     place, f'via: the first line leaves at the moment itself; take "after {rung.after}" out'
                 )
-            elif rung.after is not None and rung.after.unit not in _FIXED_UNITS:
+            elif rung.after is not None and not rung.after.is_fixed:
                 self._faults.fault(
                     place, f'via: a wait of "{rung.after}" cannot be measured; write hours, days or weeks'
                 )

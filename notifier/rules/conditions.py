@@ -27,7 +27,6 @@ from notifier.rules.rule import (
     Past,
     Side,
     Test,
-    Unit,
     Within,
     WithinLast,
     YesNo,
@@ -112,7 +111,7 @@ def passes(test: Test, value: Value, view: View) -> bool:
             number = _number(value)
             return number is not None and _compares(compare, number, wanted_number)
         case LengthIs(compare, length):
-            return isinstance(value, timedelta) and _compares(compare, value, _stretch(length))
+            return isinstance(value, timedelta) and _compares(compare, value, length.stretch)
         case _:
             return isinstance(value, date) and _passes_in_time(test, value, view)
 
@@ -148,20 +147,14 @@ def _counts_days(test: Test) -> bool:
 def _passes_as_instant(test: Test, value: datetime, now: datetime) -> bool:
     match test:
         case Within(length):
-            return value - _stretch(length) <= now <= value
+            return value - length.stretch <= now <= value
         case WithinLast(length):
-            return value <= now <= value + _stretch(length)
+            return value <= now <= value + length.stretch
         case Beyond(length):
-            return now < value - _stretch(length)
+            return now < value - length.stretch
         case Ago(length):
-            return now > value + _stretch(length)
+            return now > value + length.stretch
     return False
-
-
-def _stretch(length: Length) -> timedelta:
-    """A length as elapsed time; months and working days have none and never get here (the loader sees to it)."""
-    seconds = {Unit.MINUTE: 60, Unit.HOUR: 3600, Unit.DAY: 86_400, Unit.WEEK: 604_800}
-    return timedelta(seconds=length.count * seconds[length.unit])
 
 
 def _compares(compare: Compare, value: Orderable, wanted: Orderable) -> bool:

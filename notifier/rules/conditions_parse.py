@@ -28,7 +28,6 @@ from notifier.rules.rule import (
     Past,
     Side,
     Test,
-    Unit,
     Within,
     WithinLast,
     YesNo,
@@ -38,8 +37,6 @@ from notifier.rules.words import A_NUMBER, listed, nearest
 
 _GROUPS = {str(kind): kind for kind in GroupKind}
 _HOLDER_HAS = {"holder has": False, "holder has no": True}
-#: Stretches of time that have a fixed length, so that they can be compared.
-_FIXED_UNITS = (Unit.MINUTE, Unit.HOUR, Unit.DAY, Unit.WEEK)
 _COMPARISONS = (Compare.AT_LEAST, Compare.AT_MOST, Compare.LESS_THAN, Compare.MORE_THAN)
 #: Derived fields that another permit of the holder has too; the others belong to the subject in hand alone.
 _DERIVED_OF_OTHERS = frozenset({"extendable", "recommended day"})
@@ -190,7 +187,7 @@ def _number(cursor: Cursor) -> Number:
 def _fixed_length(cursor: Cursor) -> Length:
     column = cursor.column
     length = read_length(cursor)
-    if length.unit not in _FIXED_UNITS:
+    if not length.is_fixed:
         cursor.fail(f'"{length}" has no fixed length; write minutes, hours, days or weeks', column)
     return length
 

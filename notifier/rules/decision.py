@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from notifier.calendar.office import OfficeCalendar
-from notifier.model import PartyId, Reason
+from notifier.model import Reason, StepKey
 from notifier.rules.recipients import Recipient
 from notifier.rules.rule import RuleSet, Step
 
@@ -36,14 +36,10 @@ class Decision:
     useful_until: datetime | None = None
 
     @property
-    def key(self) -> tuple[str, int, str, PartyId | None]:
+    def key(self) -> StepKey:
         """Its identity within the rule and subject (S46)."""
-        return (
-            self.step.name,
-            self.occurrence,
-            self.cycle,
-            self.recipient.party.id if self.recipient else None,
-        )
+        party_id = self.recipient.party.id if self.recipient else None
+        return self.step.name, self.occurrence, self.cycle, party_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,9 +170,7 @@ def present_stay(view: View, states: tuple[str, ...]) -> tuple[int, datetime] | 
 
 
 def _after(instant: datetime, length: Length, calendar: OfficeCalendar) -> datetime:
-    if length.unit is Unit.MINUTE:
-        return instant + timedelta(minutes=length.count)
-    if length.unit is Unit.HOUR:
-        return instant + timedelta(hours=length.count)
+    if length.is_short:
+        return instant + length.stretch
     day = calendar.day_of(instant)
     return instant + (add_length(day, length, 1, calendar) - day)

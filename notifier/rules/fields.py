@@ -1,4 +1,4 @@
-"""Every field a rule may ask about: its word, its type, whose it is, where it is stored and how private it is."""
+"""Every field a rule may ask about: its word, its type, whose it is and where it is stored."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,14 +20,6 @@ class FieldType(StrEnum):
     ANY = "any"  # attributes.*: taken as text, yes/no or number
 
 
-class Privacy(StrEnum):
-    """How private a field is; SMS and WhatsApp never carry a secret one."""
-
-    PUBLIC = "public"
-    PERSONAL = "personal"
-    SECRET = "secret"
-
-
 @dataclass(frozen=True, slots=True)
 class Field:
     """One row of the table. `column` is None for what is derived in `notifier/rules/facts.py`."""
@@ -36,7 +28,6 @@ class Field:
     type: FieldType
     subjects: frozenset[SubjectKind]
     column: str | None = None
-    privacy: Privacy = Privacy.PUBLIC
     choices: tuple[str, ...] = ()
     anchor: bool = False  # may a step count from it?
 
@@ -121,8 +112,8 @@ _TABLE = (
     Field("survey answer", FieldType.PRESENCE, _CASE, None),
     # both
     Field("issue", FieldType.DAY, _BOTH, "issue", anchor=True),
-    Field("holder.age", FieldType.NUMBER, _BOTH, None, Privacy.PERSONAL),
-    Field("holder.nationality", FieldType.CHOICE, _BOTH, None, Privacy.SECRET),
+    Field("holder.age", FieldType.NUMBER, _BOTH, None),
+    Field("holder.nationality", FieldType.CHOICE, _BOTH, None),
     Field("holder.language", FieldType.CHOICE, _BOTH, None),
     Field("holder.kind", FieldType.CHOICE, _BOTH, None, choices=("person", "organisation")),
     Field("sponsor", FieldType.PRESENCE, _BOTH, None),

@@ -21,10 +21,10 @@ from notifier.rules.places import (
 )
 from notifier.rules.rule import AtOnce, Closed, Every, Halfway, Moves, Rule, RuleSet, Step
 from notifier.rules.steps import StepView, anniversaries, counts_anniversaries
+from notifier.rules.words import DEADLINE, WINDOW_ANCHORS
 
 Interval = tuple[str, date | datetime, date | datetime]
 
-WINDOW_ANCHORS = frozenset({"window opens", "window closes", "recommended day"})
 ONE_SECOND = timedelta(seconds=1)
 
 
@@ -62,7 +62,7 @@ def anchor_interval(
 
 
 def _needs_type(name: str, rule: Rule) -> bool:
-    if name == "deadline" and rule.deadline is not None:
+    if name == DEADLINE and rule.deadline is not None:
         name = rule.deadline.place.anchor.name
     return name in WINDOW_ANCHORS
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from notifier.calendar.data import CALENDAR_FILE
 from notifier.errors import ConfigError, Fault, FaultsFound
 from notifier.rules.check import Known, check_names, check_rule, with_replacements
 from notifier.rules.check_moments import Surroundings
@@ -18,14 +19,12 @@ from notifier.rules.words import did_you_mean
 
 WINDOWS_FILE = "windows.yaml"
 DOCUMENTS_FILE = "documents.yaml"
-CALENDAR_FILE = "calendar.yaml"  # read by notifier.calendar
-DATA_FILES = frozenset({WINDOWS_FILE, DOCUMENTS_FILE, CALENDAR_FILE})
 
 
 def load_rules(folder: Path) -> RuleSet:
     """Everything in the folder. Raises FaultsFound with all faults of all files, ConfigError without a folder."""
     if not folder.is_dir():
-        raise ConfigError(f"there is no folder of rules at {folder}; set NOTIFIER_RULES to the folder that holds them")
+        raise ConfigError(f"there are no rules at {folder}; set NOTIFIER_RULES, or make a folder with `notifier init`")
     rules, faults, _ = check_rules([folder], known=None)
     if faults:
         raise FaultsFound(faults)

@@ -20,12 +20,13 @@ from notifier.rules.rule import (
     Unit,
     Window,
 )
+from notifier.rules.words import DEADLINE, WINDOW_ANCHORS
 
 #: Dates outside these are signs for "never" or "unknown" (0001-01-01, 9999-12-31), and no moment counts from them.
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2200, 12, 31)
 
 #: Anchors that stand for a place counted from another anchor. None of them may count from another of them.
-DERIVED = frozenset({"window opens", "window closes", "recommended day", "deadline"})
+DERIVED = WINDOW_ANCHORS | {DEADLINE}
 
 SIGN: Mapping[Side, int] = {Side.BEFORE: -1, Side.AFTER: 1}
 
@@ -60,13 +61,9 @@ def add_length(day: date, length: Length, sign: int, calendar: OfficeCalendar) -
 
 def elapsed(length: Length) -> timedelta:
     """A length of minutes or hours as the time between two instants (S9). Other units raise ValueError."""
-    match length.unit:
-        case Unit.MINUTE:
-            return timedelta(minutes=length.count)
-        case Unit.HOUR:
-            return timedelta(hours=length.count)
-        case _:
-            raise ValueError(f"{length} is not a stretch between instants")
+    if not length.is_short:
+        raise ValueError(f"{length} is not a stretch between instants")
+    return length.stretch
 
 
 def as_day(value: date | datetime, calendar: OfficeCalendar) -> date:
@@ -156,7 +153,7 @@ def deadline_value(
 ) -> date | datetime | None:
     """The rule's own deadline: a day, or the instant when it names a time or the counter's closing (S39)."""
     deadline = rule.deadline if rule else None
-    if deadline is None or deadline.place.anchor.name == "deadline":
+    if deadline is None or deadline.place.anchor.name == DEADLINE:
         return None
     value = place_value(deadline.place, dates, calendar, windows, rule)
     if value is None:

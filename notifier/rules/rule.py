@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from datetime import time as TimeOfDay
 from enum import StrEnum
 
@@ -21,6 +21,15 @@ class Unit(StrEnum):
     YEAR = "year"
 
 
+#: Units that are a stretch of time wherever they are counted from; the others depend on the calendar.
+STRETCHES: Mapping[Unit, timedelta] = {
+    Unit.MINUTE: timedelta(minutes=1),
+    Unit.HOUR: timedelta(hours=1),
+    Unit.DAY: timedelta(days=1),
+    Unit.WEEK: timedelta(weeks=1),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Length:
     """So many of a unit; `str()` gives the phrase back."""
@@ -32,6 +41,18 @@ class Length:
     def is_short(self) -> bool:
         """Minutes and hours: elapsed time between instants, not dates."""
         return self.unit in (Unit.MINUTE, Unit.HOUR)
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it can be measured without a calendar."""
+        return self.unit in STRETCHES
+
+    @property
+    def stretch(self) -> timedelta:
+        """A fixed length as elapsed time; the loader refuses others where one is needed. Raises ValueError for them."""
+        if not self.is_fixed:
+            raise ValueError(f"{self} has no fixed length")
+        return self.count * STRETCHES[self.unit]
 
     def __str__(self) -> str:
         return f"{self.count} {self.unit}{'' if self.count == 1 else 's'}"
@@ -348,6 +369,7 @@ class Rule:
     digest: str = ""  # hash of what decides (not of titles or comments): a change re-plans the rule (S29)
 
     def applies_at(self, office_code: str) -> bool:
+        """Whether the rule speaks for that office."""
         return office_code not in self.excluded_offices and (not self.offices or office_code in self.offices)
 
 
@@ -382,9 +404,15 @@ class RuleSet:
     digest: str = ""
 
     def window(self, office_code: str, document_type: str) -> Window | None:
+        """An office's own window for a type of document, else the general one."""
         return self.windows.get((office_code, document_type)) or self.windows.get(("", document_type))
 
+    def names(self) -> list[str]:
+        """Every name of a rule, once, in order."""
+        return sorted({rule.name for rule in self.rules})
+
     def rule(self, name: str, office_code: str | None = None) -> Rule | None:
+        """The rule of that name, at an office the one that applies there."""
         named = [rule for rule in self.rules if rule.name == name]
         if office_code is not None:
             named = [rule for rule in named if rule.applies_at(office_code)]

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Connection, Table, any_, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 PORTION = 500
 
 Row = dict[str, Any]
+Item = TypeVar("Item")
 
 
 def portions(keys: Sequence[str]) -> Iterator[list[int]]:
@@ -30,11 +31,11 @@ def portions(keys: Sequence[str]) -> Iterator[list[int]]:
         yield from slices(place for _, _, place in same)
 
 
-def slices(values: Iterable[Any]) -> Iterator[list[Any]]:
-    """The values in lists of at most PORTION."""
-    values = list(values)
-    for start in range(0, len(values), PORTION):
-        yield values[start : start + PORTION]
+def slices(values: Iterable[Item], most: int = PORTION) -> Iterator[list[Item]]:
+    """The values in lists of at most so many."""
+    ordered = list(values)
+    for start in range(0, len(ordered), most):
+        yield ordered[start : start + most]
 
 
 def among(connection: Connection, column: Column[Any], values: Sequence[Any]) -> ColumnElement[bool]:

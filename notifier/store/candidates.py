@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, union
 
 from notifier.model import SubjectKind
 from notifier.rules.compile import Candidates
 from notifier.rules.fields import FIELDS
 from notifier.store import tables as t
+from notifier.store.subjects import chunks
 from notifier.store.types import Instant
 
 
 def due_subjects(connection: Connection, question: Candidates, office_ids: Sequence[int]) -> list[int]:
     """Ids of the subjects of some offices that a question lets through."""
-    table = t.permit if question.subject is SubjectKind.PERMIT else t.case
+    table = t.SUBJECTS[question.subject]
     query = select(table.c.id).where(table.c.office_id.in_(office_ids))
     for column, words in (("type", question.types), ("status", question.statuses)):
         if words and question.subject is SubjectKind.PERMIT:
@@ -51,11 +52,17 @@ def _instant(value: date | None, *, end: bool = False) -> datetime:
     return midnight + slack if end else midnight - slack
 
 
-def roles_beginning(connection: Connection, after: date, until: date) -> list[tuple[SubjectKind, int]]:
-    """Subjects at which a role begins to count in (after, until]: its party is late for all past steps (S61)."""
-    query = select(t.role.c.subject_kind, t.role.c.subject_id).where(
-        t.role.c.valid_from > after, t.role.c.valid_from <= until
-    )
+def roles_turning(connection: Connection, after: date, until: date) -> list[tuple[SubjectKind, int]]:
+    """Subjects at which a role begins to count on a day in (after, until], or counts no more.
+
+    A new party is late for all past steps (S61); who stands in for one that left (S63) is so too, and a rule
+    may ask whether anybody is there at all.
+    """
+    r = t.role.c
+    subjects = select(r.subject_kind, r.subject_id)
+    begins = subjects.where(r.valid_from > after, r.valid_from <= until)
+    ended = subjects.where(r.valid_until >= after, r.valid_until < until)
+    query = union(begins, ended)
     return [(SubjectKind(row.subject_kind), row.subject_id) for row in connection.execute(query)]
 
 
@@ -67,5 +74,5 @@ def changed_subjects(connection: Connection, limit: int) -> list[tuple[int, Subj
 
 def forget_changes(connection: Connection, ids: Sequence[int]) -> None:
     """Strike the changes that were looked at, and no others: what commits late keeps its row."""
-    for start in range(0, len(ids), 500):
-        connection.execute(delete(t.changed).where(t.changed.c.id.in_(ids[start : start + 500])))
+    for chunk in chunks(ids):
+        connection.execute(delete(t.changed).where(t.changed.c.id.in_(chunk)))

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, Select, insert, literal, select, union
 
-from notifier.model import SubjectKind
 from notifier.store.bulk import among, slices
-from notifier.store.tables import case, changed, permit, role
+from notifier.store.tables import SUBJECTS, changed, permit, role
 
 
 def touch_holders(connection: Connection, holder_ids: Iterable[int], permit_ids: Iterable[int] = ()) -> None:
@@ -24,10 +23,17 @@ def touch_parties(connection: Connection, party_ids: Iterable[int]) -> None:
         _append(connection, [*_held_by(connection, parties), roles])
 
 
+def touch_subjects(connection: Connection, subjects: Iterable[tuple[str, int]]) -> None:
+    """These subjects (kind, id) and no others."""
+    rows = [{"subject_kind": kind, "subject_id": key} for kind, key in sorted(set(subjects))]
+    if rows:
+        connection.execute(insert(changed), rows)
+
+
 def _held_by(connection: Connection, parties: list[int]) -> list[Select[str, int]]:
     return [
         select(literal(kind.value), table.c.id).where(among(connection, table.c.holder_id, parties))
-        for kind, table in ((SubjectKind.PERMIT, permit), (SubjectKind.CASE, case))
+        for kind, table in SUBJECTS.items()
     ]
 
 

@@ -22,12 +22,18 @@ from notifier.model import (
     Reason,
     Rejected,
     SmsMessage,
+    Unknown,
     WhatsAppMessage,
+    origins,
 )
 from notifier.store import tables as t
+from notifier.store.bulk import slices
 from notifier.store.subjects import chunks
 
 D = t.delivery.c
+#: Widths of the columns for a provider's words.
+CODE_LENGTH = 16
+REFERENCE_LENGTH = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +89,7 @@ def _delivery(row: Row[Any]) -> Delivery:
 def begin(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[DeliveryId]:
     """Write deliveries in state `attempting`; answers their ids in the order of the rows."""
     ids: list[DeliveryId] = []
-    for start in range(0, len(rows), 500):
-        part = rows[start : start + 500]
+    for part in slices(rows):
         answer = connection.execute(
             insert(t.delivery).returning(D.id, sort_by_parameter_order=True),
             [{**row, "state": DeliveryState.ATTEMPTING.value} for row in part],
@@ -115,33 +120,20 @@ def keep_messages(
     )
 
 
+def lock(connection: Connection, ids: Iterable[DeliveryId]) -> None:
+    """Lock deliveries in the order of their ids, as receipts do, before outcomes are written state by state."""
+    for chunk in chunks(ids):
+        connection.execute(select(D.id).where(D.id.in_(chunk)).order_by(D.id).with_for_update())
+
+
 def record(connection: Connection, outcomes: Mapping[DeliveryId, Outcome], *, now: datetime) -> None:
     """Write what the provider answered, unless a receipt was faster."""
-    rows = []
-    for key, outcome in sorted(outcomes.items()):
-        row: dict[str, Any] = {"key": key, "now": now, "ref": None, "why": None, "error": None, "words": None}
-        match outcome:
-            case Accepted(reference):
-                row |= {"to": DeliveryState.ACCEPTED.value, "ref": reference}
-            case Rejected(reason, _, code, detail):
-                row |= {
-                    "to": DeliveryState.FAILED.value,
-                    "why": reason.value,
-                    "error": code,
-                    "words": clean(detail),
-                }
-            case _:
-                row |= {
-                    "to": DeliveryState.UNKNOWN.value,
-                    "why": Reason.TIMED_OUT.value,
-                    "words": clean(outcome.detail),
-                }
-        rows.append(row)
+    rows = [_outcome_row(key, outcome, now) for key, outcome in sorted(outcomes.items())]
     for state in DeliveryState:
         part = [row for row in rows if row["to"] == state.value]
         if not part:
             continue
-        allowed = [origin.value for origin, targets in DELIVERY_MOVES.items() if state in targets]
+        allowed = [origin.value for origin in origins(DELIVERY_MOVES, state)]
         connection.execute(
             update(t.delivery)
             .where(D.id == bindparam("key"), or_(*(D.state == origin for origin in allowed)))
@@ -162,9 +154,22 @@ def record(connection: Connection, outcomes: Mapping[DeliveryId, Outcome], *, no
         )
 
 
-def clean(text: str) -> str | None:
-    """A provider's words, without what a database refuses and not longer than anybody reads."""
-    return text.replace("\x00", "")[:500] or None
+def _outcome_row(key: DeliveryId, outcome: Outcome, now: datetime) -> dict[str, Any]:
+    row: dict[str, Any] = {"key": key, "now": now, "ref": None, "why": None, "error": None, "words": None}
+    match outcome:
+        case Accepted(reference):
+            return row | {"to": DeliveryState.ACCEPTED.value, "ref": clean(reference or "", REFERENCE_LENGTH)}
+        case Rejected(reason, _, code, detail):
+            failed = {"to": DeliveryState.FAILED.value, "why": reason.value, "error": clean(code or "", CODE_LENGTH)}
+            return row | failed | {"words": clean(detail)}
+        case Unknown(detail):
+            lost = {"to": DeliveryState.UNKNOWN.value, "why": Reason.TIMED_OUT.value}
+            return row | lost | {"words": clean(detail)}
+
+
+def clean(text: str, length: int = 500) -> str | None:
+    """A provider's words, without what a database refuses, and no longer than their column or anybody reads."""
+    return text.replace("\x00", "")[:length] or None
 
 
 def pack(message: Message) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import OperationalError, StatementError
 
-from notifier.model import DELIVERY_MOVES, Channel, DeliveryId, DeliveryState, NotificationId, Receipt
+from notifier.model import DELIVERY_MOVES, Channel, DeliveryId, DeliveryState, NotificationId, Receipt, origins
 from notifier.store.tables import delivery, receipt
 from notifier.store.types import Instant
 
@@ -155,17 +155,13 @@ def keep(connection: Connection, receipts: Sequence[Kept], *, now: datetime) -> 
     connection.execute(insert(receipt), rows)
 
 
-def find_orphans(
-    connection: Connection, *, deliveries: Collection[DeliveryId] | None, since: datetime | None
-) -> list[Orphan]:
-    """Receipts that waited for one of these deliveries (or, with None, any), in the order they came."""
+def find_orphans(connection: Connection, *, since: datetime | None) -> list[Orphan]:
+    """Receipts that waited for a delivery that is known now, in the order they came."""
     newest = (
         select(delivery.c.provider, delivery.c.reference, func.max(delivery.c.id).label("id"))
         .where(delivery.c.reference.is_not(None))
         .group_by(delivery.c.provider, delivery.c.reference)
     )
-    if deliveries is not None:
-        newest = newest.where(delivery.c.id.in_(sorted(deliveries)))
     owner = newest.subquery("owner")
     names = ("provider", "state", "code", "raw")
     statement = (
@@ -233,13 +229,8 @@ def _is_allowed(new: FromClause) -> ColumnElement[bool]:
         *(
             and_(
                 new.c.state == state.value,
-                delivery.c.state.in_([before.value for before in sorted(previous_states(state))]),
+                delivery.c.state.in_([before.value for before in origins(DELIVERY_MOVES, state)]),
             )
             for state in BROUGHT
         )
     )
-
-
-def previous_states(state: DeliveryState) -> frozenset[DeliveryState]:
-    """The states from which a delivery may move to this one."""
-    return frozenset(before for before, after in DELIVERY_MOVES.items() if state in after)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from notifier.model import Stay, SubjectKind
 from notifier.store.bulk import Row, among, ids_by, merged, rows_by, slices, upsert
@@ -19,9 +19,8 @@ from notifier.store.history import (
     write_stays,
 )
 from notifier.store.records import Refused, SubjectRecord, Written
-from notifier.store.tables import case, office, party, permit, role
+from notifier.store.tables import SUBJECTS, office, party, permit, role
 
-TABLES: Mapping[SubjectKind, Table] = {SubjectKind.PERMIT: permit, SubjectKind.CASE: case}
 DEFAULTS: Mapping[SubjectKind, Mapping[str, object]] = {
     SubjectKind.PERMIT: {"status": "active"},
     SubjectKind.CASE: {},
@@ -85,7 +84,7 @@ def write_subjects(
 
 def _look_up(connection: Connection, kind: SubjectKind, records: Iterable[SubjectRecord]) -> _Known:
     records = list(records)
-    subjects = rows_by(connection, TABLES[kind], TABLES[kind].c.number, (record.number for record in records))
+    subjects = rows_by(connection, SUBJECTS[kind], SUBJECTS[kind].c.number, (record.number for record in records))
     people = {record.holder for record in records if record.holder}
     people.update(held.party for record in records for holders in record.roles.values() for held in holders)
     ids = [row["id"] for row in subjects.values()]
@@ -164,7 +163,7 @@ def _row(kind: SubjectKind, record: SubjectRecord, old: Row | None, known: _Know
         values["holder_id"] = known.parties[record.holder]
     if record.names_permit:
         values["permit_id"] = known.permits[record.permit] if record.permit else None
-    return merged(TABLES[kind], old, values, record.attributes)
+    return merged(SUBJECTS[kind], old, values, record.attributes)
 
 
 def _compare_roles(record: SubjectRecord, old: Row | None, known: _Known, changes: _Changes) -> bool:
@@ -193,7 +192,7 @@ def _compare_roles(record: SubjectRecord, old: Row | None, known: _Known, change
 
 def _write(connection: Connection, kind: SubjectKind, changes: _Changes, known: _Known, now: datetime) -> None:
     ids = {number: row["id"] for number, row in known.subjects.items()}
-    ids.update(upsert(connection, TABLES[kind], "number", changes.rows))
+    ids.update(upsert(connection, SUBJECTS[kind], "number", changes.rows))
     _write_roles(connection, kind, changes, ids)
     history = ((ids[number], *value) for number, values in changes.seen.items() for value in values)
     write_seen(connection, kind, history, now=now)

@@ -55,6 +55,7 @@ CASE_FACTS: Mapping[str, str] = {
     "collection deadline": "collect_by",
     "closing": "closed_at",
 }
+FACTS: Mapping[SubjectKind, Mapping[str, str]] = {SubjectKind.PERMIT: PERMIT_FACTS, SubjectKind.CASE: CASE_FACTS}
 
 
 def read_offices(connection: Connection) -> dict[OfficeId, Office]:
@@ -113,7 +114,7 @@ def read_subjects(
     connection: Connection, kind: SubjectKind, ids: Iterable[int], offices: Mapping[OfficeId, Office]
 ) -> dict[int, Subject]:
     """Permits or cases by id; ids the register does not hold are left out."""
-    table, columns = (t.permit, PERMIT_FACTS) if kind is SubjectKind.PERMIT else (t.case, CASE_FACTS)
+    table, columns = t.SUBJECTS[kind], FACTS[kind]
     rows = list(_rows(connection, select(table), table.c.id, ids))
     gathered = _gather(connection, kind, rows)
     subjects = {}
@@ -248,9 +249,9 @@ def read_in_force(connection: Connection) -> dict[tuple[str, str], datetime]:
 
 
 def find_subjects(connection: Connection, number: str) -> list[tuple[SubjectKind, int]]:
-    """Permits and cases with that number (or, for a helper at the telephone, that ending)."""
+    """Permits and cases with that very number."""
     found: list[tuple[SubjectKind, int]] = []
-    for kind, table in ((SubjectKind.PERMIT, t.permit), (SubjectKind.CASE, t.case)):
+    for kind, table in t.SUBJECTS.items():
         exact = connection.execute(select(table.c.id).where(table.c.number == number)).scalars().all()
         found += [(kind, key) for key in exact]
     return found
@@ -260,7 +261,7 @@ def subjects_of_party(connection: Connection, party_ids: Iterable[int]) -> list[
     """Every subject in which one of the parties is holder or has a role."""
     ids = list(party_ids)
     found: set[tuple[SubjectKind, int]] = set()
-    for kind, table in ((SubjectKind.PERMIT, t.permit), (SubjectKind.CASE, t.case)):
+    for kind, table in t.SUBJECTS.items():
         for row in _rows(connection, select(table.c.id), table.c.holder_id, ids):
             found.add((kind, row.id))
     for row in _rows(connection, select(t.role.c.subject_kind, t.role.c.subject_id), t.role.c.party_id, ids):

@@ -1,12 +1,13 @@
 """Addresses that may not be written to, and why: opted out, blocked, or not working at all."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, tuple_, update
 
-from notifier.model import Channel, Reason
+from notifier.model import Channel, Reason, Subject
+from notifier.store.bulk import slices
 from notifier.store.changes import touch_parties
 from notifier.store.tables import contact, suppression
 
@@ -15,9 +16,6 @@ Address = tuple[Channel, str]
 
 #: What the recipient began, the recipient may end; an officer's suppression is an officer's to lift.
 LIFTED_BY_RECIPIENT = frozenset({Reason.OPTED_OUT, Reason.BLOCKED_BY_RECIPIENT})
-
-#: Addresses in one query; the databases bound the parameters of a statement.
-CHUNK = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +74,23 @@ def active(connection: Connection, addresses: Collection[Address]) -> set[Addres
     """Which of these addresses may not be written to now."""
     wanted = sorted(set(addresses))
     found: set[Address] = set()
-    for start in range(0, len(wanted), CHUNK):
-        chunk = wanted[start : start + CHUNK]
+    for chunk in slices(wanted):
         statement = select(suppression.c.channel, suppression.c.address).where(
             suppression.c.address.in_({address for _, address in chunk}), suppression.c.lifted_at.is_(None)
         )
         found.update((Channel(row.channel), row.address) for row in connection.execute(statement))
     return found.intersection(wanted)
+
+
+def suppressed_contacts(connection: Connection, subjects: Iterable[Subject]) -> frozenset[Address]:
+    """Of everybody with a role in these subjects, the addresses that may not be written to now."""
+    addresses = [
+        (contact.channel, contact.address)
+        for subject in subjects
+        for held in subject.roles
+        for contact in held.party.contacts
+    ]
+    return frozenset(active(connection, addresses))
 
 
 def list_suppressions(connection: Connection, *, lifted: bool = False) -> list[Suppression]:

@@ -9,9 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 
-#: Where a connection may be closed or left without an answer.
-PHASES = ("greeting", "ehlo", "mail", "rcpt", "data", "end")
-
 GO_AHEAD = "354 End data with <CR><LF>.<CR><LF>"
 
 

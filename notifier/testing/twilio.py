@@ -17,6 +17,8 @@ from notifier.clock import SystemClock
 
 ACCOUNT_SID = "AC" + "1" * 32
 AUTH_TOKEN = "scripted-token"
+#: How long a callback may take to be answered, in seconds: long, because a test machine may be busy.
+CALLBACK_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class ScriptedTwilio:
     def wait_for_callbacks(self) -> list[int]:
         """Wait until all callbacks of `then` have been posted; their HTTP statuses so far."""
         for posting in list(self._posting):
-            posting.join(5)
+            posting.join(CALLBACK_TIMEOUT)
         return list(self.callback_answers)
 
     # ------------------------------------------------------------------------------------------- inside
@@ -258,7 +260,7 @@ def _in_turn(answer: TwilioAnswer | Iterable[TwilioAnswer]) -> deque[TwilioAnswe
 def _post_form(url: str, form: Mapping[str, str], signature: str) -> int:
     parts = urlsplit(url)
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=5)
+    connection = kind(parts.hostname or "", parts.port, timeout=CALLBACK_TIMEOUT)
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request(

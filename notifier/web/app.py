@@ -20,7 +20,7 @@ from starlette.routing import Route
 from notifier.channels.twilio_forms import parse_inbound, parse_status
 from notifier.clock import Clock
 from notifier.errors import StoreError
-from notifier.model import DeliveryId, Receipt
+from notifier.model import LARGEST_ID, DeliveryId, Receipt
 from notifier.receipts import Settle, record_batch
 from notifier.store.engine import writing
 from notifier.store.migrate import is_current
@@ -47,8 +47,6 @@ PRIVATE = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
     "frame-ancestors 'none'",
 }
-#: The widest identity column there is.
-_LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ def serve(app: Starlette, *, host: str, port: int) -> None:
 
 
 class _Door:
-    """The handlers, and the queue that groups their receipts."""
+    """What answers each request, and the queue that groups their receipts."""
 
     def __init__(self, needs: Needs) -> None:
         self._needs = needs
@@ -192,4 +190,4 @@ def _report(error: Exception) -> None:
 def _delivery_id(text: str | None) -> DeliveryId | None:
     if text is None or not (text.isascii() and text.isdigit() and len(text) < 20):
         return None
-    return DeliveryId(int(text)) if 0 < int(text) <= _LARGEST_ID else None
+    return DeliveryId(int(text)) if 0 < int(text) <= LARGEST_ID else None
