@@ -22,7 +22,7 @@ from notifier.model import (
     Subject,
     SubjectKind,
 )
-from notifier.reconcile import PlanReport, count, reconcile
+from notifier.reconcile import PlanReport, count, is_pending, reconcile
 from notifier.rules.compile import Candidates, candidates, crossings_within, everything, years_before
 from notifier.rules.decide import decide
 from notifier.rules.decision import Decision, Ground
@@ -31,6 +31,7 @@ from notifier.store import outbox
 from notifier.store import tables as t
 from notifier.store.bulk import slices
 from notifier.store.candidates import changed_subjects, due_subjects, forget_changes, roles_turning
+from notifier.store.claims import lock
 from notifier.store.engine import reading, writing
 from notifier.store.subjects import chunks, read_entries, read_in_force, read_offices, read_subjects
 
@@ -266,7 +267,11 @@ class Planner:
 
     def _settle_subjects(self, connection: Connection, keys: Concerned, now: datetime, report: PlanReport) -> None:
         new: list[dict[str, Any]] = []
-        for subject, found in self._decided(connection, keys, now):
+        decided = self._decided(connection, keys, now)
+        ledgers = [ledger for _, found in decided for _, _, ledger in found]
+        # What may be written is locked in the order of ids, as workers and receipts do.
+        lock(connection, [entry.id for ledger in ledgers for entry in ledger if is_pending(entry)])
+        for subject, found in decided:
             report.subjects += 1
             until = self._until(subject.office, now)
             if keys[subject.kind, subject.id] is None:

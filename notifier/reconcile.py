@@ -164,6 +164,11 @@ def may_revive(entry: Entry) -> bool:
     return entry.state in REVIVABLE and entry.reason is not Reason.CANCELLED_BY_OFFICER
 
 
+def is_pending(entry: Entry) -> bool:
+    """Whether planning may write it at all."""
+    return entry.state is NotificationState.SCHEDULED or may_revive(entry)
+
+
 def _revive(connection: Connection, entry: Entry, rule: Rule, decision: Decision, now: datetime) -> int:
     n = t.notification.c
     done = connection.execute(
