@@ -57,9 +57,11 @@ class Answer:
         """The answer in a few words: "cancelled: status: renewal protected", "not yet", "told"."""
         if self.entry is not None and self.entry.state in ENDED:
             return f"{self.entry.state}: {self.ended_because or self.decision.detail or self.decision.reason}"
+        if self.entry is not None and self.entry.told_at is not None:  # whatever the rule says today
+            return f"told, {self.entry.state}"
         detail = self.decision.detail
         if self.decision.reason is Reason.TOLD:
-            return f"told, {self.entry.state}" if self.entry else "told"
+            return "told"
         return f"{self.decision.reason}: {detail}" if detail else str(self.decision.reason)
 
 

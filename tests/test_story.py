@@ -494,3 +494,14 @@ def test_an_officers_resend_does_not_remind_who_has_paid(world: World) -> None:
     world.send()
 
     assert world.sent == []
+
+
+def test_what_was_told_stays_told_in_the_explanation_after_the_renewal(world: World) -> None:
+    world.plan()
+    itas(world, date(2026, 6, 10))
+    world.days("2026-05-20", "2026-05-20")
+    itas(world, date(2026, 6, 10), status="renewal protected")
+    world.at("2026-05-21 10:00").run()
+
+    told = [one.words for one in world.explain("2D21XX0000-Z").answers if one.entry is not None]
+    assert told == ["told, delivered"]
