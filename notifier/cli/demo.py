@@ -29,7 +29,9 @@ DAYS = 5
 
 @click.command("demo")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("demo"))
-@click.option("--size", type=click.IntRange(1), default=400, show_default=True, help="Permits in the register.")
+@click.option(
+    "--size", type=click.IntRange(1, 100_000_000), default=400, show_default=True, help="Permits in the register."
+)
 @click.option("--seed", type=int, default=7, show_default=True, help="Another seed invents other people.")
 @on_option
 @pass_session

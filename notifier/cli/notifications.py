@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from notifier.cli.answer import clocked, on_clock, show_json, show_table
-from notifier.cli.options import Session, format_option, on_option, pass_session
+from notifier.cli.options import ROW, Session, format_option, on_option, pass_session
 from notifier.errors import ConfigError, NotifierError
 from notifier.model import NotificationId, NotificationState
 from notifier.officer import Refusal, cancel, read_story, resend
@@ -31,7 +31,9 @@ def notifications() -> None:
 @click.option("--state", "states", type=STATES, multiple=True, help="Only in this state (may be repeated).")
 @click.option("--rule", help="Only of this rule.")
 @click.option("--office", help="Only of the office with this code.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many, the newest first.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="How many, the newest first."
+)
 @format_option
 @pass_session
 def list_(
@@ -67,7 +69,7 @@ def list_(
 
 
 @notifications.command("show")
-@click.argument("number", metavar="ID", type=int)
+@click.argument("number", metavar="ID", type=ROW)
 @format_option
 @pass_session
 def show(session: Session, number: int, form: str) -> None:
@@ -82,7 +84,7 @@ def show(session: Session, number: int, form: str) -> None:
 
 
 @notifications.command("resend")
-@click.argument("number", metavar="ID", type=int)
+@click.argument("number", metavar="ID", type=ROW)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @on_option
 @pass_session
@@ -92,7 +94,7 @@ def resend_(session: Session, number: int, yes: bool, on: date | datetime | None
 
 
 @notifications.command("cancel")
-@click.argument("number", metavar="ID", type=int)
+@click.argument("number", metavar="ID", type=ROW)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @on_option
 @pass_session

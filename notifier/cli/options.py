@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from notifier.app import App
 from notifier.clock import Clock, StandingClock, SystemClock
 from notifier.config import Settings, find_file
 from notifier.errors import FaultsFound, NotifierError
+from notifier.store.engine import first_line
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,6 +27,10 @@ log = logging.getLogger(__name__)
 #: A bare date means this time of that day: what is due in the morning is due in every zone of the country, and
 #: no break at noon (the Friday prayer) holds it.
 MORNING = time(10, 0)
+#: Years that `--on` may lie in; in others no rule has a date to count from.
+YEARS = range(2000, 2101)
+#: The number of a row, as far as a database counts.
+ROW = click.IntRange(0, 2**63 - 1)
 
 
 class Moment(click.ParamType[date | datetime]):
@@ -36,11 +42,13 @@ class Moment(click.ParamType[date | datetime]):
         if isinstance(value, date):
             return value
         try:
-            if len(value) <= len("2026-05-02"):
-                return date.fromisoformat(value)
-            return datetime.fromisoformat(value)
+            short = len(value) <= len("2026-05-02")
+            read = date.fromisoformat(value) if short else datetime.fromisoformat(value)
         except ValueError:
             self.fail(f"{value!r} is neither a day (2026-05-02) nor an instant (2026-05-02T09:00)", param, ctx)
+        if read.year not in YEARS:
+            self.fail(f"{value!r} is in no year from {YEARS.start} to {YEARS.stop - 1}", param, ctx)
+        return read
 
 
 class Session:
@@ -136,6 +144,8 @@ class Guarded(click.Group):
             raise Said(str(error), error.exit_code) from None
         except (click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt, EOFError):
             raise
+        except DBAPIError as error:
+            self._broke(ctx, error, _words_of_database(error))
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise
@@ -153,6 +163,13 @@ class Guarded(click.Group):
         kept = session.__dict__.get("settings") if isinstance(session, Session) else None
         place = f"the details are in {kept.log_file}" if kept else "run it again with --debug to see the details"
         raise Said(f"this is a fault of the program ({type(error).__name__}); {place}", 1) from None
+
+
+def _words_of_database(error: DBAPIError) -> str | None:
+    """What the database says when it cannot work: full disk, no right to write, broken file. None: our own fault."""
+    if isinstance(error, OperationalError) or type(error) is DatabaseError:
+        return f"the database cannot go on: {first_line(error)}; what was not finished is done again by the next run"
+    return None
 
 
 def on_option(function: F) -> F:

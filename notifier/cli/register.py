@@ -197,7 +197,7 @@ def _sync_as_json(report: SyncReport) -> dict[str, object]:
 
 @click.command("sample")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--size", type=click.IntRange(1), default=1_000, show_default=True, help="How many permits.")
+@click.option("--size", type=click.IntRange(1, 100_000_000), default=1_000, show_default=True, help="How many permits.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed invents other people.")
 @on_option
 @format_option

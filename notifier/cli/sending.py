@@ -16,7 +16,9 @@ from notifier.store.ledger import Sums
 
 @click.command("plan")
 @click.option("--dry-run", is_flag=True, help="Write nothing; show who would be told what.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Rows of a dry run to show.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="Rows of a dry run to show."
+)
 @on_option
 @format_option
 @pass_session

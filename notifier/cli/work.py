@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from notifier.cli.answer import on_clock, show_json, show_table
-from notifier.cli.options import Session, format_option, pass_session
+from notifier.cli.options import ROW, Session, format_option, pass_session
 from notifier.errors import NotifierError
 from notifier.store.engine import reading, writing
 from notifier.store.work import close_work, list_work
@@ -22,7 +22,9 @@ def work() -> None:
 @click.option("--office", help="Only of the office with this code.")
 @click.option("--kind", "kinds", multiple=True, help="Only of this kind (may be repeated).")
 @click.option("--closed", is_flag=True, help="Also what is done.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many, the oldest first.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="How many, the oldest first."
+)
 @format_option
 @pass_session
 def list_(session: Session, office: str | None, kinds: tuple[str, ...], closed: bool, limit: int, form: str) -> None:
@@ -42,7 +44,7 @@ def list_(session: Session, office: str | None, kinds: tuple[str, ...], closed: 
 
 
 @work.command("close")
-@click.argument("numbers", metavar="ID...", type=int, nargs=-1, required=True)
+@click.argument("numbers", metavar="ID...", type=ROW, nargs=-1, required=True)
 @pass_session
 def close(session: Session, numbers: tuple[int, ...]) -> None:
     """Take what is done off the list."""

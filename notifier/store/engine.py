@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from notifier.errors import ConfigError, StoreError
 
@@ -22,6 +22,8 @@ def open_engine(url: str) -> Engine:
         raise ConfigError(
             "NOTIFIER_DATABASE_URL is not a database URL; write sqlite:///path/notifier.db or postgresql://host/name"
         ) from error
+    if "\0" in url:
+        raise ConfigError("NOTIFIER_DATABASE_URL has a NUL character in it; write it anew")
     backend = parsed.get_backend_name()
     if backend == "postgresql":
         return create_engine(
@@ -81,7 +83,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 def _connected(engine: Engine) -> Iterator[Connection]:
     try:
         connection = engine.connect()
-    except OperationalError as error:
+    except DatabaseError as error:
         raise StoreError(
             f"the database {engine.url.render_as_string(hide_password=True)} cannot be reached: {first_line(error)}; "
             "check NOTIFIER_DATABASE_URL and that the server runs"
