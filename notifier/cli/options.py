@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, date, datetime, time
 from functools import cached_property
 from pathlib import Path
@@ -51,6 +51,18 @@ class Moment(click.ParamType[date | datetime]):
         return read
 
 
+class LogFile(logging.FileHandler):
+    """A log that a full disk cannot turn into tracebacks: what cannot be written there is lost."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say nothing; the command itself will say that the disk is full."""
+
+    def close(self) -> None:
+        """Close as far as the disk lets it."""
+        with suppress(OSError):
+            super().close()
+
+
 class Session:
     """One run of the command line: where its settings come from, and what it has opened."""
 
@@ -86,7 +98,7 @@ class Session:
     def keep_log(self, file: Path) -> None:
         """Warnings and faults go to a file, so that the screen keeps to answers."""
         if file.parent.is_dir():
-            handler = logging.FileHandler(file, delay=True, encoding="utf-8")
+            handler = LogFile(file, delay=True, encoding="utf-8")
             self.add_log(handler, logging.WARNING)
 
     def show_log(self) -> None:
@@ -149,7 +161,8 @@ class Guarded(click.Group):
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise
-            self._broke(ctx, error, f"{error.strerror or error}: {error.filename}" if error.filename else None)
+            words = f"{error.strerror or error}: {error.filename}" if error.filename else error.strerror
+            self._broke(ctx, error, words)
         except Exception as error:
             self._broke(ctx, error, None)
 
