@@ -165,11 +165,12 @@ def _jsonl_rows(path: Path) -> Iterator[SourceRow]:
                 continue
             try:
                 row = json.loads(text)
-            except ValueError:
+                cells = dict(_flat(row)) if isinstance(row, dict) else None
+            except (ValueError, RecursionError):
                 yield SourceRow(line, {}, "is not JSON; each line must be one object")
                 continue
-            if isinstance(row, dict):
-                yield SourceRow(line, dict(_flat(row)))
+            if cells is not None:
+                yield SourceRow(line, cells)
             else:
                 yield SourceRow(line, {}, "is not an object; each line must be one object in braces")
 
