@@ -111,6 +111,7 @@ class Reason(StrEnum):
     OTHER_OFFICE = "other office"
     NOT_CONCERNED = "not concerned"
     POINTLESS = "pointless"
+    MUTED = "muted"
     HOLDER_DECEASED = "holder deceased"
     NO_DATE = "no date"
     NO_PAST_NEWS = "nothing told that changed"
@@ -129,6 +130,11 @@ class Reason(StrEnum):
     SENDING_HOURS = "sending hours"
     SILENT_DAY = "silent day"
     CAP = "cap"
+    DIGEST = "digest"
+    FOLD = "waits for the next message"
+    APPROVAL = "waits for approval"
+    LIMIT = "more than the limit of the day"
+    ENVELOPE = "outside the approved plan"
     RETRY = "will be tried again"
     WAITING_FOR_RECEIPT = "waiting for a receipt"
     CHANNEL_STOPPED = "channel stopped"
@@ -136,6 +142,8 @@ class Reason(StrEnum):
     RULE_GONE = "rule gone"
     NEWER_STEP_SENT = "newer step sent"
     CANCELLED_BY_OFFICER = "cancelled by an officer"
+    REFUSED_BY_OFFICER = "refused by an officer"
+    RULE_CAP = "cap of the rule"
     OPTED_OUT = "opted out"
     PRESUMED_DELIVERED = "presumed delivered"
     PROVED_DELIVERED = "delivered"
@@ -211,6 +219,7 @@ class Party:
     birth_date: date | None = None
     zone: str | None = None
     deceased_on: date | None = None
+    household: str | None = None  # parties declared to share a telephone (S80)
     contacts: tuple[Contact, ...] = ()
 
 
@@ -253,7 +262,7 @@ class Subject:
 
     `facts` has the stored fields under the words rules use ("payment deadline", "holder.age" excluded: fields
     that depend on the day are derived when asked). `others` are the facts of the holder's other permits, `cases`
-    those of the holder's cases. `numbers` in texts come from `number`.
+    those of the holder's cases, `permit` those of the permit a case is about. `numbers` in texts come from `number`.
     """
 
     kind: SubjectKind
@@ -266,6 +275,8 @@ class Subject:
     stays: tuple[Stay, ...] = ()
     others: tuple[Mapping[str, Value], ...] = ()
     cases: tuple[Mapping[str, Value], ...] = ()
+    permit: Mapping[str, Value] | None = None  # the facts of the permit a case is about
+    changed: Mapping[str, datetime] = field(default_factory=dict)  # when a plain field got its present value (S17)
 
     @property
     def holder(self) -> Party | None:

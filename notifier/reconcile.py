@@ -185,7 +185,7 @@ def _revive(connection: Connection, entry: Entry, rule: Rule, decision: Decision
             offered_at=None,
             rung=0,
             tries=0,
-            rule_digest=rule.digest,
+            rule_digest=rule.version,
             updated_at=now,
         )
     ).rowcount
@@ -209,7 +209,7 @@ def notification_row(subject: Subject, rule: Rule, decision: Decision, now: date
         "role": decision.recipient.role,
         "in_place_of": decision.recipient.in_place_of,
         "office_id": subject.office.id,
-        "rule_digest": rule.digest,
+        "rule_digest": rule.version,
         "moment": decision.moment,
         "useful_until": decision.useful_until,
         "urgent": decision.step.urgent,

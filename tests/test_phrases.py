@@ -13,7 +13,9 @@ from notifier.rules.cursor import PhraseError
 from notifier.rules.rule import (
     Anchor,
     AtOnce,
+    Cap,
     Deadline,
+    Digest,
     Every,
     Halfway,
     LastWorkingDayBefore,
@@ -161,14 +163,14 @@ def test_the_plural_s_and_several_spaces_do_not_matter() -> None:
 
 
 def test_the_small_phrases_are_read() -> None:
-    assert phrases.parse_digest("weekly on monday at 08:00") == ("monday", time(8))
-    assert phrases.parse_digest("daily at 07:45") == (None, time(7, 45))
+    assert phrases.parse_digest("weekly on monday at 08:00") == Digest(time(8), weekday=0)
+    assert phrases.parse_digest("daily at 07:45") == Digest(time(7, 45))
     assert phrases.parse_late("newest within 7 days") == Late(LatePolicy.NEWEST, Length(7, Unit.DAY))
     assert phrases.parse_late("send within 15 days") == Late(LatePolicy.SEND, Length(15, Unit.DAY))
     assert phrases.parse_late("skip") == Late(LatePolicy.SKIP)
     assert phrases.parse_anniversary("every 5 years after issue") == (Length(5, Unit.YEAR), Anchor("issue"))
     assert phrases.parse_limit("5000 a day") == 5000
-    assert phrases.parse_cap("1 in 90 days") == (1, Length(90, Unit.DAY))
+    assert phrases.parse_cap("1 in 90 days") == Cap(1, Length(90, Unit.DAY))
     assert phrases.parse_length("10 days") == Length(10, Unit.DAY)
     assert phrases.parse_day("2027-12-31") == date(2027, 12, 31)
     assert phrases.parse_deadline("expiry at 15:30") == Deadline(On(EXPIRY), at=time(15, 30))

@@ -111,7 +111,10 @@ class _Run:
         """The rules of files without a fault, and all faults and warnings in the order of files and lines."""
         good = [draft.rule for draft in self.drafts if not self.readings[draft.rule.file].faults]
         windows = self.windows.windows if self.windows else {}
-        rules = tuple(replace(rule, digest=rule_digest(rule)) for rule in with_replacements(good))
+        rules = tuple(
+            replace(rule, digest=rule_digest(rule), version=_hash(replace(rule, file="")))
+            for rule in with_replacements(good)
+        )
         documents = self.documents or {}
         return (
             RuleSet(
@@ -125,7 +128,7 @@ class _Run:
 def rule_digest(rule: Rule) -> str:
     """A hash of what decides who is told when: not of titles, texts, channels or where it stands in a file (S29)."""
     steps = tuple(replace(step, template="", via=(), line=0) for step in rule.steps)
-    return _hash(replace(rule, steps=steps, title="", purpose="", file="", digest=""))
+    return _hash(replace(rule, steps=steps, title="", purpose="", file="", digest="", version=""))
 
 
 def _hash(meaning: object) -> str:

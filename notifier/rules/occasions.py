@@ -11,6 +11,7 @@ from notifier.rules.decision import Decision, Ground, Verdict
 from notifier.rules.facts import View
 from notifier.rules.moments import Occurrence, occurrences, useful_until
 from notifier.rules.rule import AtOnce, Moves, Rule, Step
+from notifier.rules.turning import conditions_of, turned_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ def _occurrences(
                 (entry.moment for entry in entries if (entry.step, entry.cycle) == (step.name, cycle.key)),
                 None,
             )
-            at = noted or cycle.began_at or view.now
+            turned = turned_at(conditions_of(rule, [step]), view)
+            at = noted or max((one for one in (cycle.began_at, turned) if one is not None), default=view.now)
             return [(Occurrence(0, at, None, False, "", None), cycle)]
         case Moves():
             return _moves(rule, step.send, view)

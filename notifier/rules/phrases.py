@@ -8,7 +8,9 @@ from notifier.rules.cursor import Cursor
 from notifier.rules.rule import (
     Anchor,
     AtOnce,
+    Cap,
     Deadline,
+    Digest,
     Every,
     Halfway,
     LastWorkingDayBefore,
@@ -24,22 +26,10 @@ from notifier.rules.rule import (
     Side,
     Unit,
 )
-from notifier.rules.words import CHANNEL_WORDS, EVENTS, HOLDER_TURNS, NOUNS, UNIT_WORDS, WEEKDAYS
+from notifier.rules.words import CHANNEL_WORDS, EVENTS, HOLDER_TURNS, LARGEST_COUNT, NOUNS, UNIT_WORDS, WEEKDAYS
 
 LAST_WORKING_DAY = "last working day before"
 _BEGINNINGS = ("at once", "on", "when", "halfway to", "every", LAST_WORKING_DAY)
-#: No permit lasts longer; a larger number is a slip, and dates would run out of the calendar.
-LONGEST_YEARS = 100
-_PER_CENTURY = {
-    Unit.MINUTE: 52_560_000,
-    Unit.HOUR: 876_000,
-    Unit.DAY: 36_500,
-    Unit.WORKING_DAY: 25_000,
-    Unit.WEEK: 5_200,
-    Unit.MONTH: 1_200,
-    Unit.YEAR: LONGEST_YEARS,
-}
-
 Parsed = TypeVar("Parsed")
 
 
@@ -78,7 +68,7 @@ def parse_anniversary(phrase: str) -> tuple[Length, Anchor]:
     return _whole(phrase, _anniversary)
 
 
-def parse_digest(phrase: str) -> tuple[str | None, time]:
+def parse_digest(phrase: str) -> Digest:
     """`digest:`: the weekday (None: daily) and the time of the slot."""
     return _whole(phrase, _digest)
 
@@ -93,7 +83,7 @@ def parse_count(phrase: str) -> int:
     return _whole(phrase, Cursor.need_number)
 
 
-def parse_cap(phrase: str) -> tuple[int, Length]:
+def parse_cap(phrase: str) -> Cap:
     """`cap:`: so many cycles in so long."""
     return _whole(phrase, _cap)
 
@@ -200,7 +190,7 @@ def _length(cursor: Cursor) -> Length:
 
 
 def _bounded(length: Length, cursor: Cursor, column: int) -> Length:
-    if length.count > _PER_CENTURY[length.unit]:
+    if length.count > LARGEST_COUNT[length.unit]:
         cursor.fail(f'"{length}" is more than a hundred years; write a smaller number', column)
     return length
 
@@ -250,16 +240,16 @@ def _anniversary(cursor: Cursor) -> tuple[Length, Anchor]:
     return length, Anchor(cursor.need_word(*NOUNS))
 
 
-def _digest(cursor: Cursor) -> tuple[str | None, time]:
+def _digest(cursor: Cursor) -> Digest:
     if cursor.need_word("daily", "weekly") == "daily":
         cursor.need_word("at")
-        return None, cursor.need_time()
+        return Digest(cursor.need_time())
     if cursor.next_word == "at":
         cursor.fail('"weekly" needs its day; write "weekly on monday at" and the time')
     cursor.need_word("on")
-    weekday = cursor.need_word(*WEEKDAYS)
+    weekday = WEEKDAYS.index(cursor.need_word(*WEEKDAYS))
     cursor.need_word("at")
-    return weekday, cursor.need_time()
+    return Digest(cursor.need_time(), weekday)
 
 
 def _limit(cursor: Cursor) -> int:
@@ -268,7 +258,7 @@ def _limit(cursor: Cursor) -> int:
     return count
 
 
-def _cap(cursor: Cursor) -> tuple[int, Length]:
+def _cap(cursor: Cursor) -> Cap:
     count = cursor.need_number()
     cursor.need_word("in")
-    return count, _length(cursor)
+    return Cap(count, _length(cursor))

@@ -80,8 +80,6 @@ def read_rule(reading: Reading, tree: Block) -> Draft | None:
     kind = value_of(tree, "for", lambda node: reading.word(node, "for", tuple(SubjectKind)))
     subject = SubjectKind(kind) if kind else None
     steps = StepReader(reading, subject)
-    steps.refuse_not_carried_out(tree)
-    _validate_not_carried_out(reading, tree)
     base = steps.settings(tree, empty_step())
     bare = replace(base, when=(), unless=(), enabled=True)
     legal = value_of(tree, "legal basis", lambda node: reading.word(node, "legal basis", LEGAL_BASES))
@@ -97,7 +95,7 @@ def read_rule(reading: Reading, tree: Block) -> Draft | None:
         enabled=base.enabled,
         file=reading.file,
     )
-    rule = _with_time(reading, tree, _with_scope(reading, tree, rule))
+    rule = _with_measure(reading, tree, _with_time(reading, tree, _with_scope(reading, tree, rule)))
     return Draft(tree, rule) if subject is not None else None
 
 
@@ -121,15 +119,6 @@ def _example(key: str) -> str:
         "steps": "named steps, each with its moment",
     }
     return examples[key]
-
-
-def _validate_not_carried_out(reading: Reading, tree: Block) -> None:
-    """Their phrases are checked all the same: whoever takes the line out today may put it back tomorrow."""
-    value_of(tree, "limit", lambda node: reading.phrase(node, "limit", parse_limit))
-    value_of(tree, "cap", lambda node: reading.phrase(node, "cap", parse_cap))
-    value_of(tree, "approval", lambda node: reading.word(node, "approval", ("officer",)))
-    value_of(tree, "separate", lambda node: reading.yes_no(node, "separate"))
-    value_of(tree, "mutes", lambda node: reading.words(node, "mutes"))
 
 
 def _name(reading: Reading, node: Node) -> str | None:
@@ -177,4 +166,18 @@ def _with_time(reading: Reading, tree: Block, rule: Rule) -> Rule:
         correction=phrase("correction", parse_length) or DEFAULT_CORRECTIONS[rule.subject],
         starts=value_of(tree, "from", lambda node: reading.day(node, "from")),
         ends=value_of(tree, "until", lambda node: reading.day(node, "until")),
+    )
+
+
+def _with_measure(reading: Reading, tree: Block, rule: Rule) -> Rule:
+    """How many messages, who lets them out, and what keeps silent beside them (S80-S85)."""
+    approval = value_of(tree, "approval", lambda node: reading.word(node, "approval", ("officer",)))
+    separate = value_of(tree, "separate", lambda node: reading.yes_no(node, "separate"))
+    return replace(
+        rule,
+        cap=value_of(tree, "cap", lambda node: reading.phrase(node, "cap", parse_cap)),
+        limit=value_of(tree, "limit", lambda node: reading.phrase(node, "limit", parse_limit)),
+        approval=approval is not None,
+        mutes=value_of(tree, "mutes", lambda node: reading.words(node, "mutes")) or (),
+        separate=bool(separate),
     )

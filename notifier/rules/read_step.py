@@ -10,14 +10,13 @@ from notifier.rules.conditions_parse import read_conditions
 from notifier.rules.fields import RECIPIENTS
 from notifier.rules.phrases import parse_count, parse_digest, parse_late, parse_moment, parse_rung
 from notifier.rules.reading import Reading
-from notifier.rules.rule import AtOnce, Closed, Conditions, Late, LatePolicy, Rung, Step
+from notifier.rules.rule import AtOnce, Closed, Conditions, Rung, Step
 from notifier.rules.tree import Block, Broken, Listing, Node, Text
-from notifier.rules.words import NOT_CARRIED_OUT, RULE_KEYS, STEP_KEYS, did_you_mean
+from notifier.rules.words import RULE_KEYS, STEP_KEYS, did_you_mean
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _TEMPLATE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(/[a-z0-9]+(-[a-z0-9]+)*)*")
 _DESK = re.compile(r"[a-z][a-z0-9-]*( [a-z0-9-]+)* desk")
-_NOT_YET = "is not carried out by this version yet"
 
 Read = TypeVar("Read")
 
@@ -59,7 +58,8 @@ class StepReader:
             template=value_of(block, "template", self._template) or base.template,
             time=value_of(block, "time", lambda node: reading.time(node, "time")) or base.time,
             closed=Closed(closed) if closed else base.closed,
-            late=value_of(block, "late", self._late) or base.late,
+            late=value_of(block, "late", lambda node: reading.phrase(node, "late", parse_late)) or base.late,
+            digest=value_of(block, "digest", lambda node: reading.phrase(node, "digest", parse_digest)) or base.digest,
             urgent=base.urgent if urgent is None else urgent,
             enabled=base.enabled if enabled is None else enabled,
             when=self._conditions(block, "when"),
@@ -72,15 +72,6 @@ class StepReader:
         read = [self._step(key, value, base) for key, value in block.entries] if block else []
         return tuple(step for step in read if step is not None)
 
-    def refuse_not_carried_out(self, block: Block) -> None:
-        """Keys that are of the language but would be passed over: better said than believed."""
-        for key, node in block.entries:
-            if key.value not in NOT_CARRIED_OUT:
-                continue
-            if key.value == "digest" and not isinstance(node, Broken):
-                self._reading.phrase(node, "digest", parse_digest)
-            self._reading.fault(key, f"{key.value}: {_NOT_YET}; take the line out")
-
     def _step(self, key: Text, node: Node, base: Step) -> Step | None:
         reading = self._reading
         if not NAME.fullmatch(key.value):
@@ -89,7 +80,6 @@ class StepReader:
         if block is None:
             return None
         reading.refuse_unknown(block, STEP_KEYS, RULE_KEYS, f'a step, see "{key.value}"')
-        self.refuse_not_carried_out(block)
         step = self.settings(block, replace(base, name=key.value, line=key.line))
         step = replace(
             step,
@@ -140,12 +130,6 @@ class StepReader:
             )
             return None
         return text.value if text else None
-
-    def _late(self, node: Node) -> Late | None:
-        late = self._reading.phrase(node, "late", parse_late)
-        if late is not None and late.policy is LatePolicy.FOLD:
-            self._reading.fault(node, f'late: "fold" {_NOT_YET}; write "newest", "send" or "skip"')
-        return late
 
     def _conditions(self, block: Block, key: str) -> Conditions:
         return value_of(block, key, lambda node: read_conditions(self._reading, node, self._subject, key)) or ()

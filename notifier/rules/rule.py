@@ -177,6 +177,22 @@ class Late:
     within: Length | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """The slot at which everything due for a recipient leaves as one message (S77): each day, or on one weekday."""
+
+    at: TimeOfDay
+    weekday: int | None = None  # Monday is 0; None: daily
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """So many cycles of a rule for one person in so long (S82)."""
+
+    cycles: int
+    within: Length
+
+
 # ---------------------------------------------------------------------------------------------- conditions
 
 
@@ -340,6 +356,7 @@ class Step:
     unless: Conditions = ()
     only_after: str | None = None
     at_most: int | None = None
+    digest: Digest | None = None
     line: int = 0
 
 
@@ -360,6 +377,11 @@ class Rule:
     anniversary: tuple[Length, Anchor] | None = None
     correction: Length = field(default_factory=lambda: Length(10, Unit.DAY))
     uncapped: bool = False
+    cap: Cap | None = None  # per person (S82)
+    limit: int | None = None  # messages a day and office (S83)
+    approval: bool = False  # each day's batch waits for an officer (S84)
+    mutes: tuple[str, ...] = ()  # rules that keep silent to our recipients while we concern the subject (S85)
+    separate: bool = False  # never merged with other messages of the rule (S80)
     enabled: bool = True
     starts: date | None = None  # `from:`
     ends: date | None = None  # `until:`
@@ -367,6 +389,7 @@ class Rule:
     excluded_offices: tuple[str, ...] = ()
     file: str = ""
     digest: str = ""  # hash of what decides (not of titles or comments): a change re-plans the rule (S29)
+    version: str = ""  # hash of the whole rule, wording and channels included: each notification names it
 
     def applies_at(self, office_code: str) -> bool:
         """Whether the rule speaks for that office."""

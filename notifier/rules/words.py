@@ -1,16 +1,29 @@
-"""The words of the rule language in one table: parser, faults, schema and documentation read the same rows."""
+"""What the parser takes from the vocabulary, and the nearest right word for a wrong one."""
 
 from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
 
 from notifier.model import Channel, SubjectKind
 from notifier.rules.rule import Unit
+from notifier.rules.vocabulary import VOCABULARY, Language, Part, english
 
 #: Singular and plural; both are accepted after any number.
-UNIT_WORDS: Mapping[str, Unit] = {word: unit for unit in Unit for word in (str(unit), f"{unit}s")}
-CHANNEL_WORDS: Mapping[str, Channel] = {str(channel): channel for channel in Channel}
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-LEGAL_BASES = ("public service", "legal duty", "consent")
+UNIT_WORDS: Mapping[str, Unit] = {
+    spelled: Unit(word.english) for word in VOCABULARY[Part.UNIT] for spelled in word.spellings(Language.ENGLISH)
+}
+CHANNEL_WORDS: Mapping[str, Channel] = {word: Channel(word) for word in english(Part.CHANNEL)}
+WEEKDAYS = english(Part.WEEKDAY)
+LEGAL_BASES = english(Part.BASIS)
+#: No permit lasts longer than a century; a larger number is a slip, and dates would run out of the calendar.
+LARGEST_COUNT: Mapping[Unit, int] = {
+    Unit.MINUTE: 52_560_000,
+    Unit.HOUR: 876_000,
+    Unit.DAY: 36_500,
+    Unit.WORKING_DAY: 25_000,
+    Unit.WEEK: 5_200,
+    Unit.MONTH: 1_200,
+    Unit.YEAR: 100,
+}
 
 #: Dates of a subject that a phrase may count from, and whose they are.
 PERMIT_NOUNS = ("expiry", "issue", "arrival", "departure deadline", "recommended day", "anniversary")
@@ -37,16 +50,19 @@ INSTANT_ANCHORS = frozenset({"submission", "payment", "payment deadline", "appoi
 WINDOW_ANCHORS = frozenset({"window opens", "window closes", "recommended day"})
 
 REQUIRED_KEYS = ("rule", "title", "legal basis", "for", "to", "via", "template", "steps")
-#: Keys that a rule gives its steps as a default; both may have them.
-SHARED_KEYS = (*("to", "via", "template", "when", "unless", "time", "closed", "late", "urgent", "enabled", "digest"),)
-RULE_KEYS = (
-    *("rule", "title", "purpose", "legal basis", "for", "steps", *SHARED_KEYS),
-    *("while", "deadline", "anniversary", "correction", "uncapped", "from", "until", "offices"),
-    *("limit", "approval", "mutes", "cap", "separate"),
+#: What a step may say, in the order in which it is written.
+STEP_KEYS = (
+    *("send", "time", "closed", "enabled", "only after", "when", "unless", "to", "via", "template"),
+    *("late", "urgent", "digest", "at most"),
 )
-STEP_KEYS = ("send", *SHARED_KEYS, "only after", "at most")
+_STEPS_ONLY = ("send", "only after", "at most")
+#: What a rule may say, in the order in which it is written.
+RULE_KEYS = tuple(key for key in english(Part.KEY) if key not in _STEPS_ONLY)
+#: Keys that a rule gives its steps as a default; both may have them.
+SHARED_KEYS = tuple(key for key in STEP_KEYS if key not in _STEPS_ONLY)
+
 #: Known to the grammar, not yet carried out: a rule that relied on them would do something else than it says.
-NOT_CARRIED_OUT = ("digest", "limit", "approval", "mutes", "cap", "separate")
+NOT_CARRIED_OUT: tuple[str, ...] = ()
 
 #: What may stand in a phrase and is no fixed word; shown to people as it is.
 A_NUMBER = "a number"

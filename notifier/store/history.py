@@ -1,4 +1,4 @@
-"""What the register remembers: each date it has held (`seen`), each stay of a case in a state (`stay`)."""
+"""What the register remembers: each date it has held and each change of a plain field (`seen`), each stay (`stay`)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +21,37 @@ ANCHORS: Mapping[SubjectKind, Mapping[str, str]] = {
     }
     for kind in SubjectKind
 }
+
+#: The columns without a date that rules ask about. Only their changes are kept: `at once` counts from them (S17).
+PLAIN: Mapping[SubjectKind, tuple[str, ...]] = {
+    SubjectKind.PERMIT: ("type", "status", "origin", "extendable", "extensions_left"),
+    SubjectKind.CASE: ("service",),  # its states are in `stay`
+}
+#: A register column of the office's own under its word in rules.
+ATTRIBUTE_WORDS: Mapping[str, str] = {"survey_answer": "survey answer", "stay_left": "stay left"}
+
+
+def changed_values(kind: SubjectKind, old: Row | None, new: Row) -> list[tuple[str, str]]:
+    """(word, value as text) of each plain field that a known record now holds another value of."""
+    if old is None:
+        return []
+    plain = (name for name in PLAIN[kind] if old[name] != new[name])
+    found = [(name.replace("_", " "), _plain(new[name])) for name in plain]
+    before, after = old["attributes"] or {}, new["attributes"] or {}
+    for name in sorted({*before, *after}):
+        if before.get(name) != after.get(name):
+            found.append((attribute_word(name), _plain(after.get(name))))
+    return found
+
+
+def attribute_word(name: str) -> str:
+    """How rules call a register column of the office's own."""
+    return ATTRIBUTE_WORDS.get(name, f"attributes.{name}")
+
+
+def _plain(value: object) -> str:
+    # What matters is the instant; the text is for people who look into the table.
+    return "" if value is None else str(value)[:40]
 
 
 def new_values(anchors: Mapping[str, str], old: Row | None, new: Row) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from notifier.store.changes import touch_holders
 from notifier.store.history import (
     ANCHORS,
     StayChange,
+    changed_values,
     new_values,
     stay_change,
     stays_of,
@@ -143,7 +144,7 @@ def _compare(
         return False
     if row != old:
         changes.rows.append(row)
-        changes.seen[record.number] = new_values(ANCHORS[kind], old, row)
+        changes.seen[record.number] = new_values(ANCHORS[kind], old, row) + changed_values(kind, old, row)
     if not change.is_empty:
         changes.stays[record.number] = (row["state"], change)
     for version in (row, old):

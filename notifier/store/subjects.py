@@ -27,6 +27,7 @@ from notifier.model import (
     Value,
 )
 from notifier.store import tables as t
+from notifier.store.history import ANCHORS, attribute_word
 
 #: How many ids stand in one IN list; SQLite takes 32,766 parameters, and plans stay good well below that.
 CHUNK = 500
@@ -55,6 +56,8 @@ CASE_FACTS: Mapping[str, str] = {
     "collection deadline": "collect_by",
     "closing": "closed_at",
 }
+#: What is kept with its values in `seen`; of everything else only the changes are.
+ANCHOR_WORDS = {kind: frozenset(columns.values()) for kind, columns in ANCHORS.items()}
 FACTS: Mapping[SubjectKind, Mapping[str, str]] = {SubjectKind.PERMIT: PERMIT_FACTS, SubjectKind.CASE: CASE_FACTS}
 
 
@@ -104,6 +107,7 @@ class _Gathered:
     parties: dict[int, Party] = field(default_factory=dict)
     roles: dict[int, list[Row[Any]]] = field(default_factory=lambda: defaultdict(list))
     history: dict[int, dict[str, list[Seen]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    changed: dict[int, dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))
     stays: dict[int, list[Stay]] = field(default_factory=lambda: defaultdict(list))
     permits: dict[int, list[tuple[int, Mapping[str, Value]]]] = field(default_factory=lambda: defaultdict(list))
     cases: dict[int, list[Mapping[str, Value]]] = field(default_factory=lambda: defaultdict(list))
@@ -133,8 +137,15 @@ def read_subjects(
                 facts for other, facts in gathered.permits[row.holder_id] if kind is SubjectKind.CASE or other != row.id
             ),
             cases=tuple(gathered.cases[row.holder_id]),
+            permit=_permit_of(row, gathered) if kind is SubjectKind.CASE else None,
+            changed=gathered.changed[row.id],
         )
     return subjects
+
+
+def _permit_of(case: Row[Any], gathered: _Gathered) -> Mapping[str, Value] | None:
+    """The facts of the permit a case is about."""
+    return next((facts for key, facts in gathered.permits[case.holder_id] if key == case.permit_id), None)
 
 
 def _facts(row: Row[Any], columns: Mapping[str, str]) -> Mapping[str, Value]:
@@ -142,10 +153,7 @@ def _facts(row: Row[Any], columns: Mapping[str, str]) -> Mapping[str, Value]:
     facts: dict[str, Value] = {word: values[column] for word, column in columns.items()}
     for name, value in (values["attributes"] or {}).items():
         facts[f"attributes.{name}"] = value
-        if name == "survey_answer":
-            facts["survey answer"] = value
-        if name == "stay_left":
-            facts["stay left"] = value
+        facts[f"attributes.{name}"] = facts[attribute_word(name)] = value
     return facts
 
 
@@ -167,8 +175,12 @@ def _gather(connection: Connection, kind: SubjectKind, rows: Sequence[Row[Any]])
     for role in _rows(connection, of_kind, t.role.c.subject_id, ids):
         gathered.roles[role.subject_id].append(role)
     seen = select(t.seen).where(t.seen.c.subject_kind == kind.value).order_by(t.seen.c.id)
+    dates = ANCHOR_WORDS[kind]
     for row in _rows(connection, seen, t.seen.c.subject_id, ids):
-        gathered.history[row.subject_id][row.field].append(Seen(parse_value(row.value), row.at))
+        if row.field in dates:
+            gathered.history[row.subject_id][row.field].append(Seen(parse_value(row.value), row.at))
+        else:
+            gathered.changed[row.subject_id][row.field] = row.at
     if kind is SubjectKind.CASE:
         for row in _rows(connection, select(t.stay).order_by(t.stay.c.id), t.stay.c.case_id, ids):
             gathered.stays[row.case_id].append(Stay(row.id, row.state, row.began_at, row.ended_at))
@@ -205,6 +217,7 @@ def read_parties(connection: Connection, ids: Iterable[int]) -> dict[int, Party]
             birth_date=row.birth_date,
             zone=row.zone,
             deceased_on=row.deceased_on,
+            household=row.household,
             contacts=tuple(contacts[row.id]),
         )
         for row in _rows(connection, select(t.party), t.party.c.id, ids)

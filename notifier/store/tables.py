@@ -66,8 +66,10 @@ party = Table(
     Column("birth_date", Date),
     Column("zone", String(64)),
     Column("deceased_on", Date),
+    Column("household", String(128)),  # parties with the same word are declared to share a telephone (S80)
     Column("attributes", JSON, nullable=False),
     Index("ix_party_birth_date", "birth_date"),
+    Index("ix_party_household", "household"),
 )
 
 contact = Table(
@@ -221,7 +223,7 @@ notification = Table(
     Column("role", String(32), nullable=False),
     Column("in_place_of", Id),  # the holder for whom a guardian is told (S59, S60)
     Column("office_id", Id, ForeignKey("office.id"), nullable=False),
-    Column("rule_digest", String(64), nullable=False),
+    Column("rule_digest", String(64), nullable=False),  # which version of the rule decided it: rule_version.digest
     Column("state", String(16), nullable=False),
     Column("reason", String(64)),
     Column("detail", Text),
@@ -283,6 +285,15 @@ delivery = Table(
     Index("ix_delivery_address", "address"),
 )
 
+#: The other notifications a delivery told besides its own: a digest, or one message for several documents (S77, S80).
+delivery_member = Table(
+    "delivery_member",
+    metadata,
+    Column("delivery_id", Id, ForeignKey("delivery.id"), primary_key=True),
+    Column("notification_id", Id, ForeignKey("notification.id"), primary_key=True),
+    Index("ix_delivery_member_notification_id", "notification_id"),
+)
+
 #: Raw and append-only: everything a provider ever said.
 receipt = Table(
     "receipt",
@@ -335,6 +346,62 @@ cap_use = Table(
     Column("number", Integer, primary_key=True),
     Column("notification_id", Id, nullable=False),
     Index("ix_cap_use_notification_id", "notification_id"),
+)
+
+#: One rule's messages of one office and day, where an officer has a word in it: `limit`, `approval`, or a plan that
+#: was approved with the rules (S83, S84).
+daily_batch = Table(
+    "daily_batch",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("rule", String(128), nullable=False),
+    Column("office_id", Id, ForeignKey("office.id"), nullable=False),
+    Column("day", Date, nullable=False),
+    Column("state", String(16), nullable=False),  # open | held | approved | refused
+    Column("reason", String(64)),  # why it is held: a word of Reason
+    Column("due", Integer, nullable=False),  # messages of the day when it was last counted
+    Column("let_out", Integer, nullable=False),  # how many of them have left
+    Column("allowed", Integer),  # how many may leave without an officer
+    Column("decided_by", Text),
+    Column("decided_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("rule", "office_id", "day"),
+)
+
+#: Every version of every rule that ever decided; `notification.rule_digest` names one.
+rule_version = Table(
+    "rule_version",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("rule", String(128), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("text", Text, nullable=False),
+)
+
+#: Every set of rule files that was compared or applied, by the hash of its meaning.
+rule_set = Table(
+    "rule_set",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("files", JSON, nullable=False),  # name of the file -> its text
+    Column("created_at", Instant, nullable=False),
+)
+
+#: What `rules diff` has worked out and shown; `rules apply` takes one of these. The newest applied one is in force.
+rule_plan = Table(
+    "rule_plan",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("old", String(64), nullable=False),  # rule_set.digest
+    Column("new", String(64), ForeignKey("rule_set.digest"), nullable=False),
+    Column("starts", Date, nullable=False),
+    Column("ends", Date, nullable=False),
+    Column("envelope", JSON, nullable=False),  # rule -> office code -> day -> messages
+    Column("summary", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("applied_at", Instant),
+    Column("applied_by", Text),
+    Index("ix_rule_plan_applied_at", "applied_at"),
 )
 
 #: What a person at the office must look at: nothing ends in silence.
