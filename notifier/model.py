@@ -301,6 +301,7 @@ class Entry:
     useful_until: datetime | None = None
     first_sent_at: datetime | None = None
     reason: Reason | None = None
+    forced: bool = False  # an officer asked for it: the guard ends it where it must, planning does not
 
     @property
     def key(self) -> StepKey:

@@ -5,6 +5,7 @@ collide on the unique key of the cycle and nowhere else.
 """
 
 import hashlib
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -13,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, select, update
 
 from notifier.calendar.office import OfficeCalendar
+from notifier.findings import Lapses, note_missing_date, note_undecided, remembered
 from notifier.model import (
     Entry,
     NotificationState,
@@ -34,6 +36,8 @@ from notifier.store.candidates import changed_subjects, due_subjects, forget_cha
 from notifier.store.claims import lock
 from notifier.store.engine import reading, writing
 from notifier.store.subjects import chunks, read_entries, read_in_force, read_offices, read_subjects
+
+log = logging.getLogger(__name__)
 
 #: How many changes, and how many subjects, one transaction looks at.
 CHANGES_AT_ONCE = 5_000
@@ -67,10 +71,13 @@ class Planner:
         report = PlanReport()
         with writing(self.engine) as connection:
             self._enter_into_force(connection, now)
+        with reading(self.engine) as connection:
+            former, days = remembered(connection, read_offices(connection), self.calendar_of, now)
+        lapses = Lapses(former)
         while True:
             with writing(self.engine) as connection:
                 changes = changed_subjects(connection, CHANGES_AT_ONCE)
-                self._settle_subjects(connection, {(kind, key): None for _, kind, key in changes}, now, report)
+                self._settle_subjects(connection, {(kind, key): None for _, kind, key in changes}, now, report, lapses)
                 forget_changes(connection, [change for change, _, _ in changes])
             if len(changes) < CHANGES_AT_ONCE:
                 break
@@ -79,12 +86,13 @@ class Planner:
         done = 0
         for part in _parts(concerned):
             with writing(self.engine) as connection:
-                self._settle_subjects(connection, part, now, report)
+                self._settle_subjects(connection, part, now, report, lapses)
             done += len(part)
             if progress is not None:
                 progress(done, len(concerned))
         with writing(self.engine) as connection:
-            _advance(connection, cursors)
+            lapses.write(connection, now)
+            _advance(connection, cursors | days)
         return report
 
     def dry_run(self, *, now: datetime) -> PlanReport:
@@ -97,7 +105,7 @@ class Planner:
             for _, kind, subject_id in changes:
                 concerned[kind, subject_id] = None
             for part in _parts(concerned):
-                for subject, found in self._decided(connection, part, now):
+                for subject, found in self._decided(connection, part, now, report):
                     report.subjects += 1
                     for rule, decisions, ledger in found:
                         count(subject, rule, decisions, ledger, self._until(subject.office, now), report)
@@ -241,7 +249,7 @@ class Planner:
     # -------------------------------------------------------------------------------------------- decisions
 
     def _decided(
-        self, connection: Connection, keys: Concerned, now: datetime
+        self, connection: Connection, keys: Concerned, now: datetime, report: PlanReport
     ) -> list[tuple[Subject, list[tuple[Rule, list[Decision], list[Entry]]]]]:
         offices = read_offices(connection)
         in_force = self._in_force(connection, now)
@@ -254,20 +262,39 @@ class Planner:
             entries = read_entries(connection, kind, ids)
             rules = [rule for rule in self.rules.rules if rule.subject is kind]
             for key, subject in subjects.items():
-                ground = Ground(self.calendar_of(subject.office), self.rules, in_force, self.adult_age)
-                found = []
-                for rule in rules:
-                    names = keys[kind, key]
-                    if (names is not None and rule.name not in names) or not rule.applies_at(subject.office.code):
-                        continue
-                    ledger = [entry for entry in entries.get(key, ()) if entry.rule == rule.name]
-                    found.append((rule, decide(rule, subject, ledger, now=now, ground=ground), ledger))
-                answers.append((subject, found))
+                asked = keys[kind, key]
+                chosen = [rule for rule in rules if asked is None or rule.name in asked]
+                try:
+                    answers.append((subject, self._decide(subject, chosen, entries.get(key, ()), in_force, now)))
+                except Exception:  # whatever is wrong with one record must not silence all the others
+                    log.exception("a subject could not be decided on", extra={"kind": kind, "subject": key})
+                    report.undecided.append(subject)
         return answers
 
-    def _settle_subjects(self, connection: Connection, keys: Concerned, now: datetime, report: PlanReport) -> None:
+    def _decide(
+        self,
+        subject: Subject,
+        rules: Sequence[Rule],
+        entries: Sequence[Entry],
+        in_force: Mapping[tuple[str, str], datetime],
+        now: datetime,
+    ) -> list[tuple[Rule, list[Decision], list[Entry]]]:
+        ground = Ground(self.calendar_of(subject.office), self.rules, in_force, self.adult_age)
+        found = []
+        for rule in rules:
+            if rule.applies_at(subject.office.code):
+                ledger = [entry for entry in entries if entry.rule == rule.name]
+                found.append((rule, decide(rule, subject, ledger, now=now, ground=ground), ledger))
+        return found
+
+    def _settle_subjects(
+        self, connection: Connection, keys: Concerned, now: datetime, report: PlanReport, lapses: Lapses
+    ) -> None:
         new: list[dict[str, Any]] = []
-        decided = self._decided(connection, keys, now)
+        known = len(report.undecided)
+        decided = self._decided(connection, keys, now, report)
+        for subject in report.undecided[known:]:
+            note_undecided(connection, subject, now)
         ledgers = [ledger for _, found in decided for _, _, ledger in found]
         # What may be written is locked in the order of ids, as workers and receipts do.
         lock(connection, [entry.id for ledger in ledgers for entry in ledger if is_pending(entry)])
@@ -275,38 +302,17 @@ class Planner:
             report.subjects += 1
             until = self._until(subject.office, now)
             if keys[subject.kind, subject.id] is None:
-                self._note_missing_date(connection, subject, found, now)
+                note_missing_date(connection, subject, self.rules, (one for _, all_, _ in found for one in all_), now)
             for rule, decisions, ledger in found:
                 new += reconcile(connection, subject, rule, decisions, ledger, until, now, report)
+                if any(one.reason is Reason.AFTER_DEADLINE for one in decisions):
+                    lapses.look(rule, subject, self.calendar_of(subject.office), self.rules, now)
         new.sort(key=_identity)  # two planners that add the same rows in different orders would wait for each other
         added = outbox.schedule(connection, new, now=now)
         report.planned += len(added)
         for chunk in chunks(added):
             for name in connection.execute(select(N.rule).where(N.id.in_(chunk))).scalars():
                 report.by_rule[name] += 1
-
-    def _note_missing_date(
-        self,
-        connection: Connection,
-        subject: Subject,
-        found: Sequence[tuple[Rule, list[Decision], list[Entry]]],
-        now: datetime,
-    ) -> None:
-        """A document that must have an expiry and has none is work for the office, not silence (S20)."""
-        document = self.rules.documents.get(str(subject.facts.get("type")))
-        dateless = any(decision.reason is Reason.NO_DATE for _, decisions, _ in found for decision in decisions)
-        if document is None or not document.needs_expiry or subject.facts.get("expiry") is not None or not dateless:
-            return
-        item = {
-            "office_id": subject.office.id,
-            "kind": "missing date",
-            "key": f"missing date:{subject.kind}:{subject.id}",
-            "subject_kind": subject.kind.value,
-            "subject_id": subject.id,
-            "note": f"a document of type {document.name} has no expiry date",
-            "created_at": now,
-        }
-        connection.execute(outbox.insert_once(connection, t.work_item).values(item))
 
 
 def _parts(concerned: Concerned) -> Iterator[Concerned]:

@@ -41,6 +41,7 @@ class PlanReport:
     cancelled: int = 0
     subjects: int = 0
     by_rule: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    undecided: list[Subject] = field(default_factory=list)  # a record that cannot be decided on silences no other
     decisions: list[tuple[Subject, Decision]] = field(default_factory=list)  # filled by a dry run only
 
     def as_json(self) -> dict[str, object]:
@@ -49,6 +50,7 @@ class PlanReport:
             "planned": self.planned,
             "moved": self.moved,
             "cancelled": self.cancelled,
+            "undecided": len(self.undecided),
             "by_rule": dict(sorted(self.by_rule.items())),
         }
 
@@ -105,7 +107,7 @@ def changes(decisions: Sequence[Decision], ledger: Sequence[Entry], until: datet
             found.append(Move(entry, decision))
     for entry in ledger:
         own = wanted.get(entry.key)
-        is_waiting = entry.state is NotificationState.SCHEDULED and entry.told_at is None
+        is_waiting = entry.state is NotificationState.SCHEDULED and entry.told_at is None and not entry.forced
         if is_waiting and (own is None or own.verdict is Verdict.NOT):
             found.append(End(entry, own))
     return found

@@ -33,7 +33,8 @@ KNOWS: dict[str, set[str]] = {
     "intake": {"errors", "model", "rules", "store"},
     "receipts": {"channels", "model", "store"},
     "reconcile": {"model", "rules", "store"},
-    "plan": {"calendar", "model", "reconcile", "rules", "store"},
+    "findings": {"calendar", "model", "rules", "store"},
+    "plan": {"calendar", "findings", "model", "reconcile", "rules", "store"},
     "relay": {"model", "store"},
     "batch": {"model", "rules", "store"},
     "ladder": {"model", "rules", "store"},
@@ -47,6 +48,7 @@ KNOWS: dict[str, set[str]] = {
         "batch", "calendar", "channels", "clock", "guard", "ladder", "model", "prepare", "record", "render", "rules",
         "store",
     },
+    "measure": {"calendar", "model", "rules", "store"},
     "explain": {"calendar", "errors", "model", "rules", "store"},
     "preview": {"calendar", "errors", "ladder", "model", "render", "rules", "store"},
     "officer": {"errors", "model", "store"},
@@ -62,8 +64,8 @@ KNOWS: dict[str, set[str]] = {
     # doors
     "web": {"channels", "clock", "errors", "model", "receipts", "store", "tokens"},
     "cli": {
-        "app", "calendar", "casts", "clock", "config", "doctor", "errors", "explain", "intake", "messages", "model",
-        "officer", "preview", "reconcile", "rules", "run", "scheduler", "store", "web", "worker",
+        "app", "calendar", "casts", "clock", "config", "doctor", "errors", "explain", "intake", "measure", "messages",
+        "model", "officer", "preview", "reconcile", "rules", "run", "scheduler", "store", "web", "worker",
     },
     # twins that ship for tests
     "testing": {"channels", "clock", "errors", "messages", "model"},

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from notifier.model import Entry, Party, Reason, Subject
+from notifier.model import Entry, NotificationState, Party, Reason, Subject
 from notifier.rules.decision import Decision, Ground, Verdict
 from notifier.rules.facts import View
 from notifier.rules.moments import leaves_at
@@ -45,6 +45,9 @@ class Judge:
             for entry in entries
             if entry.told_at is not None and (entry.party_id == party or entry.in_place_of == party)
         ]
+        self.known = {
+            (entry.step, entry.occurrence, entry.cycle): entry for entry in entries if entry.party_id == party
+        }
         self.told_keys = {(entry.step, entry.occurrence, entry.cycle): entry for entry in self.told}
         self.present = {occasion.key: occasion for occasion in occasions}
         self.cycles = {occasion.cycle.key for occasion in occasions}
@@ -135,12 +138,22 @@ class Judge:
         for entry in self.told:
             if self.policies.get(entry.step) is LatePolicy.SEND or entry.told_at is None:
                 continue
-            told_day = day_of(entry.told_at)
-            if occasion.occurrence.is_day and told_day in (occasion.occurrence.day, self.view.today):
+            if occasion.occurrence.is_day and day_of(entry.told_at) in (
+                self.view.today,
+                self._day_it_was_spent(occasion),
+            ):
                 return Reason.TOLD_TODAY, entry.step
             if entry.cycle in self.cycles and self._age_told(entry) > mine:
                 return Reason.SPENT, entry.step
         return None
+
+    def _day_it_was_spent(self, occasion: Occasion) -> date | None:
+        """The day of a step that another one of that day has replaced: it stays replaced on the next day (S36).
+
+        A step whose moment a closure has only now moved to a day gone by was never due on it (S29, V24).
+        """
+        known = self.known.get(occasion.key)
+        return occasion.occurrence.day if known is not None and known.state is NotificationState.SPENT else None
 
     def _age(self, occasion: Occasion) -> Age:
         """Day steps are compared as days (S35): a step of 08:15 is not older than one of 09:00 of the same day."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from notifier.model import Entry, NotificationId, NotificationState, Subject
+from notifier.model import Entry, NotificationId, NotificationState, Reason, Subject
 from notifier.rules.decide import decide
 from notifier.rules.decision import Decision, Ground, Verdict
 from notifier.rules.facts import View
@@ -67,11 +67,15 @@ def _let_go(
         if not going:
             break
         leavings.extend(Leaving(now, one) for one in going)
-        ledger.extend(_told(one, len(ledger) + place, now) for place, one in enumerate(going))
+        ledger.extend(_row(one, len(ledger) + place, now) for place, one in enumerate(going))
+    known = {entry.key for entry in ledger}
+    spent = [one for one in decisions if one.reason is Reason.TOLD_TODAY and one.key not in known]
+    ledger.extend(_row(one, len(ledger) + place, None) for place, one in enumerate(spent))
     return decisions
 
 
-def _told(decision: Decision, number: int, now: datetime) -> Entry:
+def _row(decision: Decision, number: int, told_at: datetime | None) -> Entry:
+    """What the ledger holds of a message that left, or (not told) of one that the day's other message replaced."""
     if decision.recipient is None or decision.moment is None:
         raise ValueError("what goes has a recipient and a moment")
     return Entry(
@@ -82,12 +86,12 @@ def _told(decision: Decision, number: int, now: datetime) -> Entry:
         cycle=decision.cycle,
         party_id=decision.recipient.party.id,
         role=decision.recipient.role,
-        state=NotificationState.SENT,
+        state=NotificationState.SPENT if told_at is None else NotificationState.SENT,
         moment=decision.moment,
-        told_at=now,
+        told_at=told_at,
         in_place_of=decision.recipient.in_place_of,
         useful_until=decision.useful_until,
-        first_sent_at=now,
+        first_sent_at=told_at,
     )
 
 

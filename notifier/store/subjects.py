@@ -152,7 +152,6 @@ def _facts(row: Row[Any], columns: Mapping[str, str]) -> Mapping[str, Value]:
     values = row._mapping
     facts: dict[str, Value] = {word: values[column] for word, column in columns.items()}
     for name, value in (values["attributes"] or {}).items():
-        facts[f"attributes.{name}"] = value
         facts[f"attributes.{name}"] = facts[attribute_word(name)] = value
     return facts
 
@@ -251,6 +250,7 @@ def read_entries(connection: Connection, kind: SubjectKind, ids: Iterable[int]) 
                 useful_until=row.useful_until,
                 first_sent_at=row.first_sent_at,
                 reason=Reason(row.reason) if row.reason else None,
+                forced=row.forced,
             )
         )
     return entries
