@@ -9,11 +9,12 @@ from sqlalchemy import Connection, Engine, Row, select
 
 from notifier.calendar.office import OfficeCalendar
 from notifier.errors import NotifierError
-from notifier.model import Entry, NotificationState, Office, Reason, StepKey, Subject, SubjectKind
+from notifier.model import Entry, NotificationId, NotificationState, Office, Reason, StepKey, Subject, SubjectKind
 from notifier.rules.decide import decide
 from notifier.rules.decision import Decision, Ground, Verdict
 from notifier.rules.rule import Rule, RuleSet
 from notifier.store import tables as t
+from notifier.store.deliveries import Delivery, deliveries_of, read_deliveries
 from notifier.store.engine import reading
 from notifier.store.subjects import (
     chunks,
@@ -22,6 +23,7 @@ from notifier.store.subjects import (
     read_entries,
     read_in_force,
     read_offices,
+    read_parties,
     read_subjects,
 )
 
@@ -33,6 +35,18 @@ ENDED = frozenset(
         NotificationState.EXPIRED,
         NotificationState.SUPPRESSED,
         NotificationState.UNDELIVERABLE,
+    }
+)
+
+#: What holds a message although the rule would let it go.
+HELD = frozenset(
+    {
+        Reason.CAP,
+        Reason.APPROVAL,
+        Reason.LIMIT,
+        Reason.ENVELOPE,
+        Reason.RETRY,
+        Reason.CHANNEL_STOPPED,
     }
 )
 
@@ -51,6 +65,8 @@ class Answer:
     decision: Decision
     entry: Entry | None
     ended_because: str | None
+    deliveries: tuple[Delivery, ...] = ()
+    told_to: str | None = None  # the name of who was told
 
     @property
     def words(self) -> str:
@@ -59,6 +75,8 @@ class Answer:
             return f"{self.entry.state}: {self.ended_because or self.decision.detail or self.decision.reason}"
         if self.entry is not None and self.entry.told_at is not None:  # whatever the rule says today
             return f"told, {self.entry.state}"
+        if self.entry is not None and self.entry.reason in HELD and self.decision.verdict is not Verdict.NOT:
+            return f"held: {self.entry.reason}"
         detail = self.decision.detail
         if self.decision.reason is Reason.TOLD:
             return "told"
@@ -97,11 +115,15 @@ def explain(
         for subject, entries in _with_ledger(connection, found):
             calendar = calendar_of(subject.office)
             ground = Ground(calendar, rules, in_force, adult_age)
-            endings = _endings(connection, entries)
+            past = _Past(
+                _endings(connection, entries),
+                read_deliveries(connection, [entry.id for entry in entries]),
+                {key: party.name for key, party in read_parties(connection, {one.party_id for one in entries}).items()},
+            )
             answers: list[Answer] = []
             for rule in rules.rules:
                 if rule.subject is subject.kind and only_rule in (None, rule.name):
-                    answers += _answers(rule, subject, entries, endings, now, ground)
+                    answers += _answers(rule, subject, entries, past, now, ground)
             explanations.append(Explanation(subject, calendar, tuple(answers)))
         return explanations
 
@@ -126,11 +148,26 @@ def _endings(connection: Connection, entries: Sequence[Entry]) -> Mapping[int, s
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """What the ledger knows of the notifications of one subject."""
+
+    endings: Mapping[int, str]
+    deliveries: Mapping[NotificationId, list[Delivery]]
+    names: Mapping[int, str]
+
+    def answer(self, rule: Rule, decision: Decision, entry: Entry | None) -> Answer:
+        if entry is None:
+            return Answer(rule, decision, None, None)
+        deliveries = tuple(self.deliveries.get(entry.id, ()))
+        return Answer(rule, decision, entry, self.endings.get(entry.id), deliveries, self.names.get(entry.party_id))
+
+
 def _answers(
     rule: Rule,
     subject: Subject,
     entries: Sequence[Entry],
-    endings: Mapping[int, str],
+    past: _Past,
     now: datetime,
     ground: Ground,
 ) -> list[Answer]:
@@ -138,7 +175,7 @@ def _answers(
     answers = []
     for decision in decide(rule, subject, entries, now=now, ground=ground):
         entry = rows.pop(decision.key, None)
-        answers.append(Answer(rule, decision, entry, endings.get(entry.id) if entry else None))
+        answers.append(past.answer(rule, decision, entry))
     for entry in rows.values():  # of another cycle, or to somebody who is no longer concerned
         step = next((step for step in rule.steps if step.name == entry.step), None)
         if step is None:
@@ -148,7 +185,7 @@ def _answers(
         decision = Decision(
             rule.name, step, Verdict.NOT, reason, detail, entry.occurrence, entry.cycle, moment=entry.moment
         )
-        answers.append(Answer(rule, decision, entry, endings.get(entry.id)))
+        answers.append(past.answer(rule, decision, entry))
     return answers
 
 
@@ -230,10 +267,11 @@ def _happenings(
     for chunk in chunks(rows):
         events = select(t.event).where(t.event.c.notification_id.in_(chunk)).order_by(t.event.c.id)
         found += [(row.at, row.notification_id, row.what, row.reason, row.detail) for row in connection.execute(events)]
+        told = deliveries_of(chunk)
         receipts = (
-            select(t.receipt, t.delivery.c.notification_id, t.delivery.c.channel)
+            select(t.receipt, told.c.notification_id, t.delivery.c.channel)
             .join(t.delivery, t.delivery.c.id == t.receipt.c.delivery_id)
-            .where(t.delivery.c.notification_id.in_(chunk))
+            .join(told, told.c.delivery_id == t.delivery.c.id)
         )
         found += [
             (

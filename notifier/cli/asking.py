@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from notifier.caller.say import Caller, sayings
+from notifier.caller.sentences import LANGUAGES
 from notifier.cli.addresses import read_address
 from notifier.cli.answer import clocked, on_clock, show_json, show_table
 from notifier.cli.options import Session, format_option, on_option, pass_session
@@ -126,13 +128,25 @@ def _leaf(found: Preview, leaf: Leaf) -> dict[str, object]:
 @click.argument("number", metavar="PERMIT|CASE", required=False)
 @click.option("--permit", "--case", "named", help="The number, as an option.")
 @click.option("--rule", help="Only this rule.")
+@click.option(
+    "--language", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Of what to say to a caller."
+)
 @on_option
 @format_option
 @pass_session
 def explain(
-    session: Session, number: str | None, named: str | None, rule: str | None, on: date | datetime | None, form: str
+    session: Session,
+    number: str | None,
+    named: str | None,
+    rule: str | None,
+    language: str,
+    on: date | datetime | None,
+    form: str,
 ) -> None:
-    """Say of every rule and step why it goes, went or does not go for a permit or case."""
+    """Say of every rule and step why it goes, went or does not go for a permit or case.
+
+    Below the table stand the sentences to say to a caller who asks why.
+    """
     wanted = number or named
     if wanted is None:
         raise ConfigError("say which permit or case: `notifier explain NUMBER`")
@@ -149,12 +163,14 @@ def explain(
         adult_age=app.settings.adult_age,
     )
     if form == "json":
-        show_json([_answer(one, answer) for one in found for answer in one.answers])
+        show_json([_answer(one, answer, language) for one in found for answer in one.answers])
         return
     for one in found:
         rows = _rows(one)
         title = f"{one.subject.kind} {one.subject.number}, {one.subject.office.name}"
         show_table(["rule", "step", "to", "answer", "when"], rows, title=title, empty="No rule is about it.")
+        for where, sentence in sayings(one, language):
+            click.echo(f"- {sentence} [{where}]")
 
 
 def _rows(found: Explanation) -> list[tuple[str, str, str, str, str]]:
@@ -177,7 +193,7 @@ def _recipient(answer: Answer) -> str:
     return f"{recipient.party.name} ({recipient.role})" if recipient else ""
 
 
-def _answer(found: Explanation, answer: Answer) -> dict[str, object]:
+def _answer(found: Explanation, answer: Answer, language: str) -> dict[str, object]:
     decision, entry = answer.decision, answer.entry
     return {
         "subject": found.subject.number,
@@ -189,6 +205,7 @@ def _answer(found: Explanation, answer: Answer) -> dict[str, object]:
         "reason": decision.reason,
         "detail": decision.detail,
         "answer": answer.words,
+        "say": Caller(language, found.calendar.zone).say(answer),
         "moment": decision.moment,
         "leaves_at": decision.leaves_at,
         "useful_until": decision.useful_until,

@@ -1,0 +1,1 @@
+"""What the help desk can say to a caller: the answers of `explain` as sentences, in English and Indonesian."""
