@@ -38,8 +38,6 @@ from notifier.rules.words import A_NUMBER, listed, nearest
 _GROUPS = {str(kind): kind for kind in GroupKind}
 _HOLDER_HAS = {"holder has": False, "holder has no": True}
 _COMPARISONS = (Compare.AT_LEAST, Compare.AT_MOST, Compare.LESS_THAN, Compare.MORE_THAN)
-#: Derived fields that another permit of the holder has too; the others belong to the subject in hand alone.
-_DERIVED_OF_OTHERS = frozenset({"extendable", "recommended day"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +90,7 @@ def _field(reading: Reading, key: Text, about: _About) -> Field | None:
     found = next((field for kind in kinds if (field := field_named(key.value, kind)) is not None), None)
     if found is None:
         reading.fault(key, _unknown_field(key.value, kinds))
-    elif about.is_other_permit and found.column is None and found.name not in _DERIVED_OF_OTHERS:
+    elif about.is_other_permit and not found.is_of_others:
         reading.fault(key, f'"{key.value}" is known of the subject itself only; ask it outside "holder has"')
         return None
     return found

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from notifier.model import SubjectKind
+from notifier.rules.vocabulary import ATTRIBUTES, Language, Part, english, word
 
 
 class FieldType(StrEnum):
@@ -31,51 +32,28 @@ class Field:
     choices: tuple[str, ...] = ()
     anchor: bool = False  # may a step count from it?
 
+    @property
+    def is_of_others(self) -> bool:
+        """Whether "holder has" may ask it of another permit of the holder, too."""
+        return self.column is not None or self.name in _DERIVED_OF_OTHERS
 
-PERMIT_STATUSES = (
-    "active",
-    "renewal filed unpaid",
-    "renewal protected",
-    "renewed",
-    "expired",
-    "cancelled",
-    "epo issued",
-    "departed",
-)
-CASE_STATES = (
-    "draft",
-    "submitted",
-    "awaiting payment",
-    "paid",
-    "under verification",
-    "documents required",
-    "scheduled",
-    "no show",
-    "attended",
-    "on hold",
-    "in process",
-    "issued",
-    "ready for collection",
-    "collected",
-    "uncollected cancelled",
-    "rejected",
-    "lapsed",
-    "cancelled",
-    "abandoned",
-    "closed",
-)
+    def label(self, language: Language) -> str:
+        """The field as a rule in that language writes it; a column of the register's own is written alike in all."""
+        found = word(Part.FIELD, self.name)
+        return self.name if found is None else found.spelling(language)
+
+
+#: Derived fields that another permit of the holder has too; the others belong to the subject in hand alone.
+_DERIVED_OF_OTHERS = frozenset({"extendable", "recommended day"})
+
+
+PERMIT_STATUSES = english(Part.STATUS)
+CASE_STATES = english(Part.STATE)
 FINAL_CASE_STATES = frozenset(
     {"collected", "issued", "uncollected cancelled", "rejected", "lapsed", "cancelled", "abandoned", "closed"}
 )
-ORIGINS = (
-    "visa on arrival",
-    "single entry visa",
-    "multiple entry visa",
-    "visa exemption",
-    "limited stay visa",
-    "change of status",
-)
-RECIPIENTS = ("holder", "sponsor", "guardian", "agent", "payer", "officer")  # and "<name> desk"
+ORIGINS = english(Part.ORIGIN)
+RECIPIENTS = english(Part.RECIPIENT)  # and "<name> desk"
 
 _P, _C = SubjectKind.PERMIT, SubjectKind.CASE
 _BOTH = frozenset({_P, _C})
@@ -115,7 +93,7 @@ _TABLE = (
     Field("holder.age", FieldType.NUMBER, _BOTH, None),
     Field("holder.nationality", FieldType.CHOICE, _BOTH, None),
     Field("holder.language", FieldType.CHOICE, _BOTH, None),
-    Field("holder.kind", FieldType.CHOICE, _BOTH, None, choices=("person", "organisation")),
+    Field("holder.kind", FieldType.CHOICE, _BOTH, None, choices=english(Part.BEING)),
     Field("sponsor", FieldType.PRESENCE, _BOTH, None),
     Field("guardian", FieldType.PRESENCE, _BOTH, None),
     Field("agent", FieldType.PRESENCE, _BOTH, None),
@@ -126,7 +104,7 @@ _TABLE = (
 FIELDS: Mapping[str, Field] = {field.name: field for field in _TABLE}
 
 #: What is asked with `attributes.NAME`: the register's own extra columns.
-ATTRIBUTE_PREFIX = "attributes."
+ATTRIBUTE_PREFIX = ATTRIBUTES[Language.ENGLISH]
 
 
 def field_named(name: str, subject: SubjectKind) -> Field | None:

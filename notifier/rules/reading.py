@@ -8,7 +8,9 @@ from typing import Protocol, TypeVar
 from notifier.errors import Fault
 from notifier.rules.cursor import PhraseError
 from notifier.rules.phrases import parse_day, parse_time
+from notifier.rules.sentences import in_indonesian_words
 from notifier.rules.tree import Block, Listing, Node, Text
+from notifier.rules.vocabulary import Language
 from notifier.rules.words import did_you_mean, nearest
 
 Parsed = TypeVar("Parsed")
@@ -29,13 +31,15 @@ class Reading:
     """One file being read. Every method notes a fault and goes on; None means that a fault was noted."""
 
     file: str
+    language: Language = Language.ENGLISH  # of the words that sentences show; the tree itself is in English
     faults: list[Fault] = field(default_factory=list)
 
     def fault(self, place: Spot, message: str, offset: int = 0) -> None:
         """A fault at a place, `offset` signs into it where columns inside it are known."""
-        if isinstance(place, Text) and not place.has_columns:
-            offset = 0
-        self.faults.append(Fault(self.file, place.line, place.column + offset, message))
+        if isinstance(place, Text):
+            offset = place.origin(offset)
+        said = message if self.language is Language.ENGLISH else in_indonesian_words(message)
+        self.faults.append(Fault(self.file, place.line, place.column + offset, said))
 
     def block(self, node: Node, what: str) -> Block | None:
         """The node as lines of key: value."""

@@ -11,6 +11,13 @@ class Text:
     line: int
     column: int
     has_columns: bool = True  # False: spread over lines or escaped, so that places inside it are not known
+    starts: tuple[tuple[int, int], ...] = ()  # of a translation: where each word begins, here and in the file
+
+    def origin(self, offset: int) -> int:
+        """How far a place inside the value stands from its first letter in the file; 0 where that is not known."""
+        if not self.has_columns:
+            return 0
+        return max((own for begin, own in self.starts if begin <= offset), default=offset)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,9 +61,6 @@ RULE_KEYS = tuple(key for key in english(Part.KEY) if key not in _STEPS_ONLY)
 #: Keys that a rule gives its steps as a default; both may have them.
 SHARED_KEYS = tuple(key for key in STEP_KEYS if key not in _STEPS_ONLY)
 
-#: Known to the grammar, not yet carried out: a rule that relied on them would do something else than it says.
-NOT_CARRIED_OUT: tuple[str, ...] = ()
-
 #: What may stand in a phrase and is no fixed word; shown to people as it is.
 A_NUMBER = "a number"
 A_TIME = "a time like 08:15"
