@@ -2,10 +2,18 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from datetime import date
 
+from notifier.calendar.data import CalendarData
+from notifier.rules.check_calendar import check_hours, check_last_days
+from notifier.rules.check_conditions import ConditionChecker
+from notifier.rules.check_ladders import check_waits
+from notifier.rules.check_measure import MeasureChecker
 from notifier.rules.check_moments import MomentChecker, Surroundings
+from notifier.rules.check_reach import ReachChecker
+from notifier.rules.check_register import Register
 from notifier.rules.check_steps import StepChecker
+from notifier.rules.estimate import Estimator
 from notifier.rules.read_rule import Draft
 from notifier.rules.reading import Reading
 from notifier.rules.rule import Rule, Step
@@ -22,32 +30,29 @@ class Known:
     languages: Collection[str] | None = None
     offices: Collection[str] | None = None  # office codes
     desks: Mapping[str, Collection[str]] | None = None  # office code -> names, "front" or "front desk"
+    calendar: CalendarData | None = None  # the sending hours and the holidays that are known
+    today: date | None = None  # with the calendar: how far the rules reach into years that nobody knows yet
+    register: Register | None = None  # asked whom a rule concerns
 
 
 def check_rule(faults: Reading, warnings: Reading, draft: Draft, around: Surroundings, known: Known | None) -> None:
     """Everything that can be said of one rule; notes go to `faults` and `warnings`."""
     MomentChecker(faults, draft, around).check()
     StepChecker(faults, warnings, draft, around).check()
+    MeasureChecker(faults, warnings, draft, Estimator(draft.rule, around.windows_of(draft.rule))).check()
+    ConditionChecker(faults, warnings, draft).check()
+    if not faults.faults:  # whether a step can ever leave is asked of whole rules only
+        ReachChecker(faults, draft, around).check()
+    check_waits(warnings, draft, around)
+    check_last_days(warnings, draft, around)
     _check_words(faults, draft, around, known or Known())
+    if known is not None and known.calendar is not None:
+        check_hours(warnings, draft, known.calendar)
+    ends = draft.rule.ends
+    if known is not None and known.today is not None and ends is not None and ends < known.today:
+        warnings.fault(draft.place("until"), f"until: the rule ended on {ends} and tells nobody; remove the file")
     if known is not None:
         _check_known(faults, draft, known)
-
-
-def check_names(drafts: Sequence[Draft], readings: Mapping[str, Reading]) -> None:
-    """Two files may carry one rule only when they are for different offices; the special one replaces the general."""
-    for first, second in combinations(drafts, 2):
-        if first.rule.name != second.rule.name or not first.rule.name:
-            continue
-        shared = set(first.rule.offices) & set(second.rule.offices)
-        is_twice_general = not first.rule.offices and not second.rule.offices
-        if not shared and not is_twice_general:
-            continue
-        where = f"for {sorted(shared)[0]}" if shared else "for every office"
-        readings[second.rule.file].fault(
-            second.place("rule"),
-            f'the rule "{second.rule.name}" is already given {where} in {first.rule.file};'
-            ' rename one, or give them different "offices"',
-        )
 
 
 def with_replacements(rules: Sequence[Rule]) -> tuple[Rule, ...]:
@@ -106,6 +111,8 @@ def _check_known(faults: Reading, draft: Draft, known: Known) -> None:
             if text.value not in known.offices:
                 remedy = did_you_mean(text.value, sorted(known.offices))
                 faults.fault(text, f'offices: there is no office "{text.value}"; {remedy}')
+        if known.offices and set(draft.rule.excluded_offices) >= set(known.offices):
+            faults.fault(draft.place("offices"), "offices: this leaves no office at all; take one of them out")
 
 
 def _office_words(node: Node | None) -> Iterator[Text]:

@@ -50,6 +50,11 @@ class Surroundings:
 
     documents: Mapping[str, DocumentType] | None
     windows: Mapping[tuple[str, str], Window] | None
+    offices: tuple[str, ...] = ()  # the codes of all offices, where they are known
+
+    def offices_of(self, rule: Rule) -> tuple[str, ...]:
+        """The offices a rule applies at, as far as they are known by name; ("",) stands for all others."""
+        return rule.offices or tuple(office for office in self.offices if rule.applies_at(office)) or ("",)
 
     def windows_of(self, rule: Rule) -> tuple[Window, ...]:
         """The windows of all documents the rule is about: the general ones, or those of the rule's own offices."""
@@ -68,6 +73,7 @@ class MomentChecker:
         self._draft = draft
         self._rule = draft.rule
         self._around = around
+        self._without_window: set[str] = set()
 
     def check(self) -> None:
         """Notes every fault of the deadline, the anniversary and the steps' moments."""
@@ -172,9 +178,10 @@ class MomentChecker:
             self._fault(spot, anchor.name, f'"{anchor}" depends on the document; add "type:" under "when"')
         documents = self._around.documents
         for name in types if documents is None else [name for name in types if name in documents]:
-            offices = self._rule.offices or ("",)
+            offices = self._around.offices_of(self._rule)
             lacking = [office for office in offices if not self._has_window(office, name)]
-            if lacking:
+            if lacking and name not in self._without_window:
+                self._without_window.add(name)  # one cause, one fault, however often the rule counts from windows
                 where = f" at {listed(lacking)}" if lacking != [""] else ""
                 self._fault(
                     spot, anchor.name, f'"{name}" has no window{where}; add it to windows.yaml or leave "{name}" out'
@@ -208,6 +215,19 @@ class MomentChecker:
         """A fault at the word inside the phrase, where it can be found there."""
         at = spot.value.rfind(word) if isinstance(spot, Text) else -1
         self._reading.fault(spot, message, max(at, 0))
+
+
+def counts_from_windows(rule: Rule) -> bool:
+    """Whether a step or the deadline counts from a date of the windows file."""
+    moments = [step.send for step in rule.steps]
+    anchors = [rule.deadline.place.anchor] if rule.deadline is not None else []
+    for moment in moments:
+        match moment:
+            case Every(_, start, end):
+                anchors += [start.anchor, end.anchor]
+            case On(anchor) | Offset(_, _, anchor) | LastWorkingDayBefore(anchor) | Halfway(anchor):
+                anchors.append(anchor)
+    return any(anchor.name in WINDOW_ANCHORS for anchor in anchors)
 
 
 def types_of(rule: Rule, documents: Mapping[str, DocumentType]) -> tuple[str, ...]:

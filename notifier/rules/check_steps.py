@@ -1,32 +1,36 @@
-"""How the steps of one rule stand to each other: ladders, order, deadline, and settings that contradict one another."""
+"""How the steps of one rule stand to each other: order, deadline, and settings that contradict one another."""
 
 from itertools import combinations
 
 from notifier.model import SubjectKind
 from notifier.rules.check_moments import Surroundings
 from notifier.rules.conditions import asks_of_time
-from notifier.rules.estimate import Estimator, Span, days_of
+from notifier.rules.estimate import Estimator, Span
 from notifier.rules.read_rule import Draft
 from notifier.rules.reading import Reading, Spot
 from notifier.rules.rule import (
+    Ago,
+    Anchor,
     AtOnce,
     Closed,
     Every,
     Halfway,
     HolderHas,
+    LastWorkingDayBefore,
     Length,
+    Line,
+    Moment,
     Moves,
     Offset,
-    Rung,
+    On,
     Side,
     Step,
+    Unit,
+    Within,
+    WithinLast,
 )
 from notifier.rules.speak import say_deadline, say_moment
-from notifier.rules.tree import Listing
-from notifier.rules.words import did_you_mean
-
-#: A rung without a written wait comes so long after the one before it (S70).
-DEFAULT_WAIT_DAYS = 1.0
+from notifier.rules.words import DEADLINE, did_you_mean, listed
 
 
 class StepChecker:
@@ -37,13 +41,13 @@ class StepChecker:
         self._warnings = warnings
         self._draft = draft
         self._rule = draft.rule
+        self._told: list[Spot] = []
         self._estimator = Estimator(draft.rule, around.windows_of(draft.rule))
 
     def check(self) -> None:
         """Notes every fault and warning."""
         self._settings_of_rule()
         for step in self._rule.steps:
-            self._ladder(step)
             self._settings(step)
             self._only_after(step)
             self._end_after_start(step)
@@ -63,55 +67,36 @@ class StepChecker:
         if rule.starts and rule.ends and rule.ends < rule.starts:
             self._faults.fault(draft.place("until"), f'"until" lies before "from" ({rule.starts}); exchange the two')
 
-    def _ladder(self, step: Step) -> None:
-        spot = self._draft.setting(step.name, "via")
-        spots = spot.items if isinstance(spot, Listing) else (spot,)
-        if len(spots) != len(step.via):
-            return  # a rung that could not be read is told already
-        seen: set[str] = set()
-        wait = 0.0
-        for number, (rung, place) in enumerate(zip(step.via, spots, strict=True)):
-            for channel in rung.channels:
-                if channel in seen:
-                    self._faults.fault(place, f'via: "{channel}" is there twice; take one out')
-                seen.add(channel)
-            if number == 0 and rung.after is not None:
-                self._faults.fault(
-                    place, f'via: the first line leaves at the moment itself; take "after {rung.after}" out'
-                )
-            elif rung.after is not None and not rung.after.is_fixed:
-                self._faults.fault(
-                    place, f'via: a wait of "{rung.after}" cannot be measured; write hours, days or weeks'
-                )
-            elif number > 0:
-                wait = self._grown(rung, place, wait)
-
-    def _grown(self, rung: Rung, place: Spot, wait: float) -> float:
-        longer = wait + DEFAULT_WAIT_DAYS if rung.after is None else days_of(rung.after)[0]
-        if longer <= wait:
-            self._faults.fault(
-                place,
-                f'via: "after {rung.after}" is counted from the first sending and must be longer than the line before',
-            )
-        return longer
-
     def _settings(self, step: Step) -> None:
         draft, name = self._draft, step.name
         if step.urgent and self._rule.legal_basis == "consent":
             self._faults.fault(
                 draft.setting(name, "urgent"), 'what rests on consent is never urgent; take "urgent" out'
             )
-        if step.closed is Closed.EARLIER and isinstance(step.send, Offset) and step.send.side is Side.AFTER:
-            self._faults.fault(
-                draft.setting(name, "closed"),
-                f'closed: the step "{name}" comes after its date and never moves earlier; write "later" or "ignore"',
-            )
+        self._closed(step)
         own_time = draft.place("steps", name, "time")
         if step.time is not None and _has_own_time(step) and own_time is draft.setting(name, "time"):
             self._faults.fault(own_time, f'time: "{say_moment(step.send)}" has a time of its own; take the line out')
         if step.at_most is not None and not isinstance(step.send, Every):
             self._faults.fault(
                 draft.place("steps", name, "at most"), '"at most" is for "every …"; this step comes once, take it out'
+            )
+
+    def _closed(self, step: Step) -> None:
+        spot = self._draft.setting(step.name, "closed")
+        if step.closed is Closed.EARLIER and isinstance(step.send, Offset) and step.send.side is Side.AFTER:
+            if spot not in self._told:
+                self._told.append(spot)  # a line of the rule is wrong once, however many steps it is for
+                self._faults.fault(
+                    spot,
+                    f'closed: the step "{step.name}" comes after its date and never moves earlier;'
+                    ' write "later" or "ignore"',
+                )
+            return
+        is_own = spot is self._draft.place("steps", step.name, "closed")
+        if is_own and step.closed in (Closed.EARLIER, Closed.LATER) and _never_moves(step):
+            self._faults.fault(
+                spot, f'closed: "{say_moment(step.send)}" is never moved by a closed day; take the line out'
             )
 
     def _only_after(self, step: Step) -> None:
@@ -122,8 +107,31 @@ class StepChecker:
         if step.only_after not in names:
             remedy = did_you_mean(step.only_after, [name for name in names if name != step.name])
             self._faults.fault(spot, f'only after: there is no step "{step.only_after}"; {remedy}')
-        elif names.index(step.only_after) >= names.index(step.name):
+        elif step.only_after == step.name:
+            self._faults.fault(spot, "only after: a step cannot wait for itself; name an earlier step")
+        elif names.index(step.only_after) > names.index(step.name):
             self._faults.fault(spot, f'only after: "{step.only_after}" comes later; name an earlier step')
+        else:
+            self._after(step, spot)
+
+    def _after(self, step: Step, spot: Spot) -> None:
+        """What keeps a step that another one must come before from ever leaving (S86)."""
+        first = next((other for other in self._rule.steps if other.name == step.only_after), None)
+        if first is None:
+            return  # it could not be read
+        early, late = self._estimator.moment(first.send), self._estimator.moment(step.send)
+        if first.to and step.to and not set(first.to) & set(step.to):
+            self._faults.fault(
+                spot, f'only after: "{first.name}" tells {listed(first.to)}, this step others; give both a recipient'
+            )
+        elif step.enabled and not first.enabled:
+            self._faults.fault(
+                spot, f'only after: "{first.name}" is switched off, so this step never leaves; switch both'
+            )
+        elif early and late and _surely_after(early, late):
+            self._faults.fault(
+                spot, f'only after: the day of "{first.name}" comes after that of "{step.name}"; exchange the two'
+            )
 
     def _end_after_start(self, step: Step) -> None:
         if not isinstance(step.send, Every):
@@ -153,19 +161,36 @@ class StepChecker:
             self._warnings.fault(
                 self._draft.place("steps", step.name, "send"),
                 f'"at once" waits for "{lines[0].field}" to come true; an offset says it better, like'
-                f" 4 days after {lines[0].field}",
+                f" {_offset(lines[0])}",
             )
 
     def _together(self) -> None:
         for first, second in combinations(self._rule.steps, 2):
             roles = set(first.to) & set(second.to)
-            has_own = first.when or second.when or first.unless or second.unless
-            if first.send == second.send and first.time == second.time and roles and not has_own:
+            is_one_time = first.time == second.time and self._said(first.send) == self._said(second.send)
+            is_one_matter = first.when == second.when and first.unless == second.unless
+            if is_one_time and is_one_matter and roles and first.enabled and second.enabled:
                 self._faults.fault(
                     self._draft.place("steps", second.name, "send"),
                     f'send: "{second.name}" always falls together with "{first.name}" for {sorted(roles)[0]};'
                     " change one or take it out",
                 )
+
+    def _said(self, moment: Moment) -> Moment:
+        """The moment in one spelling: 14 days for 2 weeks, the date itself for the deadline that is one."""
+        match moment:
+            case Offset(length, side, anchor):
+                return Offset(_plain(length), side, self._date(anchor))
+            case On(anchor, event):
+                return On(self._date(anchor), event)
+            case LastWorkingDayBefore(anchor):
+                return LastWorkingDayBefore(self._date(anchor))
+        return moment
+
+    def _date(self, anchor: Anchor) -> Anchor:
+        deadline = self._rule.deadline
+        is_date = anchor.name == DEADLINE and deadline is not None and isinstance(deadline.place, On)
+        return deadline.place.anchor if is_date and deadline is not None else anchor
 
     def _order(self) -> None:
         """Of several due steps the newest goes, so the file should list them as the calendar does (S35)."""
@@ -173,12 +198,47 @@ class StepChecker:
         for (first, early), (second, late) in combinations(spans, 2):
             if isinstance(first.send, Every) or isinstance(second.send, Every) or not (early and late):
                 continue
+            if second.only_after == first.name:
+                continue  # told as a fault there
             if early.base == late.base and early.middle > late.middle and set(first.to) & set(second.to):
                 self._warnings.fault(
                     self._draft.step(second.name),
                     f'the step "{second.name}" stands after "{first.name}" but its day comes first;'
                     " put the steps in the order of the calendar",
                 )
+
+
+def _plain(length: Length) -> Length:
+    match length.unit:
+        case Unit.WEEK:
+            return Length(7 * length.count, Unit.DAY)
+        case Unit.YEAR:
+            return Length(12 * length.count, Unit.MONTH)
+        case Unit.HOUR:
+            return Length(60 * length.count, Unit.MINUTE)
+    return length
+
+
+def _offset(line: Line) -> str:
+    """The moment at which a line about time comes true, as a step says it."""
+    match line.test:
+        case Within(length):
+            return f"{length} before {line.field}"
+        case WithinLast():
+            return f"on {line.field}"
+        case Ago(length):
+            return f"{length} after {line.field}"
+    return f"1 day after {line.field}"
+
+
+def _never_moves(step: Step) -> bool:
+    """Whether closed days move the moment at all (S25)."""
+    match step.send:
+        case Offset(length, _, _):
+            return length.is_short or length.unit is Unit.WORKING_DAY
+        case Every(Length(1, Unit.WORKING_DAY), _, _) | LastWorkingDayBefore() | AtOnce() | Moves():
+            return True
+    return False
 
 
 def _surely_after(one: Span, other: Span) -> bool:
