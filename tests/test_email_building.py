@@ -273,15 +273,16 @@ def test_the_calendar_file_holds_no_full_number(templates: Templates, envelope: 
 # -------------------------------------------------------------------------------------------------- letters
 
 
-def test_a_letter_is_a_subject_and_paragraphs_of_five_kinds() -> None:
+def test_a_letter_is_a_subject_and_paragraphs_of_six_kinds() -> None:
     letter = read_letter(
-        "Subject: s\nCalendar: act_by\n\n# h\n\np\nq\n\n- a\n- b\n\n| k | v | w\n\n> Go: https://x.example\n"
+        "Subject: s\nCalendar: act_by\n\n# h\n\np\nq\n\n- a\n- b\n\n| k | v | w\n\n|| a | b\n|| c | d | e\n\n> Go: https://x.example\n"
     )
 
     assert (letter.subject, letter.calendar) == ("s", "act_by")
     assert [paragraph.kind for paragraph in letter.paragraphs] == list(Kind)
     assert letter.paragraphs[3].rows == (("k", "v | w"),)
-    assert letter.paragraphs[4].rows == (("Go", "https://x.example"),)
+    assert letter.paragraphs[4].cells == (("a", "b"), ("c", "d | e"))
+    assert letter.paragraphs[5].rows == (("Go", "https://x.example"),)
 
 
 @pytest.mark.parametrize("text", ["", "Hello", "Subject:", "Subject:   \n\nx", "Subject: x\nCalendar: birthday\n"])

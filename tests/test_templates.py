@@ -1,5 +1,6 @@
 """The shipped templates are sound, broken ones are refused with their place, and no secret slips through."""
 
+import re
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -14,7 +15,8 @@ from notifier.messages.library import read_library
 from notifier.messages.localise import Localiser, localiser
 from notifier.messages.samples import sample_envelope, sample_facts, sample_scenes
 from notifier.messages.templates import Templates
-from notifier.model import Channel, SmsMessage, WhatsAppMessage
+from notifier.messages.translations import fingerprint
+from notifier.model import Channel, EmailMessage, SmsMessage, WhatsAppMessage
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "templates"
@@ -31,6 +33,36 @@ SPOKEN_OF_BY_RULES = (
     "case/appointment",
     "case/appointment-moved",
     "case/documents-missing",
+    "case/collection",
+    "case/collection-last-call",
+    "leave-by",
+    "overstay/early",
+)
+
+#: Those that rules use on some channels only, as their rules do.
+ON_SOME_CHANNELS = {
+    "itap/report": (Channel.EMAIL,),
+    "passport/foreign": (Channel.EMAIL, Channel.WHATSAPP),
+    "overstay/list": (Channel.EMAIL,),
+    "overstay/cliff": (Channel.EMAIL,),
+    "citizenship/choice": (Channel.EMAIL, Channel.WHATSAPP),
+    "survey/invitation": (Channel.EMAIL, Channel.WHATSAPP),
+    "survey/reminder": (Channel.EMAIL, Channel.WHATSAPP),
+    "case/collection-list": (Channel.EMAIL,),
+    "bridging": (Channel.EMAIL, Channel.WHATSAPP),
+    "abtc": (Channel.EMAIL,),
+    "officer/sla": (Channel.EMAIL,),
+}
+LISTS = ("overstay/list", "overstay/cliff", "case/collection-list", "officer/sla")
+
+#: Courtesy translations, and the templates that have them.
+COURTESY = ("zh-Hans", "ja", "ko")
+TRANSLATED = (
+    "itas/extension",
+    "itas/corrected",
+    "passport/renewal",
+    "passport/renewal-minor",
+    "passport/foreign",
     "case/collection",
     "case/collection-last-call",
 )
@@ -97,6 +129,27 @@ def test_every_template_speaks_on_every_channel_in_both_languages(templates: Tem
     assert all(templates.has(name, channel, language) for channel in Channel for language in ("id", "en"))
 
 
+@pytest.mark.parametrize("name", ON_SOME_CHANNELS)
+def test_every_other_template_speaks_on_the_channels_of_its_rule(templates: Templates, name: str) -> None:
+    channels = ON_SOME_CHANNELS[name]
+
+    assert all(templates.has(name, channel, language) for channel in channels for language in ("id", "en"))
+
+
+def test_no_template_is_left_out_of_these_tests(templates: Templates) -> None:
+    assert templates.names() == {*SPOKEN_OF_BY_RULES, *ON_SOME_CHANNELS}
+
+
+@pytest.mark.parametrize("language", COURTESY)
+@pytest.mark.parametrize("name", TRANSLATED)
+def test_the_courtesy_languages_are_on_every_channel_of_the_english_text(
+    templates: Templates, name: str, language: str
+) -> None:
+    english = {channel for channel in Channel if templates.has(name, channel, "en")}
+
+    assert {channel for channel in Channel if templates.has(name, channel, language)} == english
+
+
 def test_every_broken_file_is_found_at_its_place_in_one_run() -> None:
     found = Templates.read(BROKEN).check()
 
@@ -132,6 +185,33 @@ def test_every_sms_is_one_part_and_begins_with_the_office(
     assert message.text.startswith(f"Imigrasi {facts.office.short_name}: ")
     assert "\n" not in message.text
     assert "  " not in message.text
+
+
+@pytest.mark.parametrize("scene", sample_scenes().keys())
+@pytest.mark.parametrize("language", COURTESY)
+@pytest.mark.parametrize("name", [name for name in TRANSLATED if name not in ON_SOME_CHANNELS])
+def test_every_sms_in_hanzi_kana_and_hangul_has_two_parts_at_most(
+    templates: Templates, name: str, language: str, scene: str
+) -> None:
+    facts = sample_scenes()[scene]
+
+    message = templates.compose(name, Channel.SMS, language, facts, sample_envelope(Channel.SMS))
+
+    assert isinstance(message, SmsMessage)
+    assert message.encoding == "UCS-2"
+    assert message.segments <= 2
+    assert message.text.startswith(f"Imigrasi {facts.office.short_name}")
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "organisation"),
+    [("id", "Bapak/Ibu PT", "PT"), ("ja", "PT 様", "PT 御中"), ("ko", "PT 님", "PT 귀중"), ("zh-Hans", "PT", "PT")],
+)
+def test_people_and_companies_are_addressed_as_the_language_does(language: str, name: str, organisation: str) -> None:
+    words = localiser(language, read_library(SHIPPED).words[language])
+
+    assert words.addressed(RecipientFacts("PT")) == name
+    assert words.addressed(RecipientFacts("PT", "organisation")) == organisation
 
 
 def test_a_text_tells_the_true_days_left_when_it_is_sent(templates: Templates) -> None:
@@ -174,13 +254,169 @@ def test_a_sponsor_reads_whose_permit_it_is_and_why_he_is_told(templates: Templa
 
 
 def test_merged_documents_are_counted_in_sms_and_listed_in_mail(templates: Templates) -> None:
+    """S80: one message for the documents of a family or a sponsor, worded by the most urgent."""
     facts = sample_scenes()["several documents"]
 
     sms = templates.compose("itas/extension", Channel.SMS, "id", facts, sample_envelope(Channel.SMS))
     mail = templates.compose("itas/extension", Channel.EMAIL, "id", facts, sample_envelope(Channel.EMAIL))
 
     assert "5 dokumen a.n." in sms.text
-    assert mail.text.count("- Izin Tinggal Terbatas (ITAS) xxxx00") == 4
+    listed = [line for line in mail.text.splitlines() if "Izin Tinggal Terbatas (ITAS) xxxx00" in line]
+    assert len(listed) == 5
+    assert listed[1] == (
+        "- ANAK 1 MUHAMMADFIRDAUS ABDURRAHMAN WAHID HIDAYA: Izin Tinggal Terbatas (ITAS) xxxx001Z, "
+        "berlaku sampai dengan 15 Maret 2027, batas waktu 12 Maret 2027"
+    )
+
+
+@pytest.mark.parametrize(
+    ("language", "alone", "two", "five"),
+    [
+        ("id", "KARTAWIJAYA dengan", "(dan 1 dokumen lain) dengan", "(dan 4 dokumen lain) dengan"),
+        ("en", "KARTAWIJAYA, number", "(and 1 more document), number", "(and 4 more documents), number"),
+        ("zh-Hans", "xxxx000Z）", "xxxx000Z，另有 1 份证件）", "xxxx000Z，另有 4 份证件）"),
+        ("ja", "xxxx000Zの", "xxxx000Z（ほか1件の書類）の", "xxxx000Z（ほか4件の書類）の"),
+        ("ko", "xxxx000Z)의", "xxxx000Z, 외 서류 1건)의", "xxxx000Z, 외 서류 4건)의"),
+    ],
+)
+def test_whatsapp_says_how_many_documents_more_it_is_about(
+    templates: Templates, language: str, alone: str, two: str, five: str
+) -> None:
+    """S80: the same approved text serves one document and several."""
+    told = [
+        templates.compose(
+            "itas/extension", Channel.WHATSAPP, language, sample_scenes()[scene], sample_envelope(Channel.WHATSAPP)
+        ).text
+        for scene in ("long names", "two documents", "several documents")
+    ]
+
+    assert alone in told[0]
+    assert two in told[1]
+    assert five in told[2]
+
+
+def test_a_noun_that_the_words_do_not_have_is_named(tmp_path: Path) -> None:
+    text = "a {{ others | more('boats') }}\n"
+    folder = write(tmp_path, {"a/sms.id.txt": text, "a/sms.en.txt": text})
+
+    found = Templates.read(folder).check()
+
+    assert [(fault.line, fault.column) for fault in found] == [(1, 1), (1, 1)]
+    assert """the words of 'en' have no "more boats"; add it to the words file""" in found[0].message
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize(("language", "days"), [("id", "3 hari lalu"), ("en", "3 days ago")])
+def test_a_list_for_the_office_has_a_row_for_each_subject(
+    templates: Templates, name: str, language: str, days: str
+) -> None:
+    """S77: a digest lists everything due, each row with number, type, date, days and whose it is."""
+    facts = replace(sample_scenes()["a desk with a list"], today=date(2027, 3, 18), service_due_on=date(2027, 3, 15))
+    assert facts.case is not None
+    facts = replace(
+        facts,
+        case=replace(facts.case, state="in process"),
+        others=tuple(replace(item, due_at=date(2027, 3, 15)) for item in facts.others),
+    )
+
+    mail = templates.compose(name, Channel.EMAIL, language, facts, sample_envelope(Channel.EMAIL))
+
+    assert isinstance(mail, EmailMessage)
+    rows = [line.split(" | ") for line in mail.text.splitlines() if " | " in line][1:]
+    assert len(rows) == 5
+    assert all(len(row) == 5 and row[0].startswith("xxxx") and row[3] == days for row in rows)
+    assert [row[4] for row in rows[1:3]] == [item.holder.name for item in facts.others[:2]]
+    assert mail.html.count('<th scope="col"') == 5
+    assert "5, 18 " in mail.subject
+
+
+def test_a_stroke_in_a_name_moves_no_column(templates: Templates) -> None:
+    facts = replace(sample_facts(), holder=HolderFacts("WANG | LI", "WANG"))
+
+    mail = templates.compose("overstay/list", Channel.EMAIL, "id", facts, sample_envelope(Channel.EMAIL))
+
+    assert isinstance(mail, EmailMessage)
+    assert ">WANG | LI</td>" in mail.html
+
+
+def test_a_letter_to_the_office_neither_thanks_nor_offers_to_stop(templates: Templates) -> None:
+    mail = templates.compose(
+        "overstay/list", Channel.EMAIL, "id", sample_scenes()["a desk with a list"], sample_envelope(Channel.EMAIL)
+    )
+
+    assert "Anda menerima pesan ini sebagai seksi intelijen dan penindakan." in mail.text
+    assert "Berhenti menerima" not in mail.text
+    assert "Daftar ini memuat data pribadi" in mail.text
+
+
+@pytest.mark.parametrize("scene", sample_scenes().keys())
+@pytest.mark.parametrize("language", ["id", "en"])
+def test_no_word_to_an_overstayer_names_an_amount(templates: Templates, language: str, scene: str) -> None:
+    """N1: whether the charge runs while the office is shut is open, so no text names it, on no day."""
+    for channel in Channel:
+        text = templates.compose(
+            "overstay/early", channel, language, sample_scenes()[scene], sample_envelope(channel)
+        ).text
+
+        assert not re.search(r"\bRp|\bIDR|rupiah|1[.,]000[.,]000|per day|per hari|/hari", text, re.IGNORECASE)
+
+
+def test_after_the_end_no_last_day_to_act_is_told(templates: Templates) -> None:
+    """N1: the 59th day is the office's deadline; a reader must not take it for a time of grace."""
+    mail = templates.compose(
+        "overstay/early", Channel.EMAIL, "en", sample_scenes()["after the end"], sample_envelope(Channel.EMAIL)
+    )
+
+    assert "15 March 2027 (3 days ago)" in mail.text
+    assert "May 2027" not in mail.text
+
+
+@pytest.mark.parametrize(
+    ("act_by", "told"),
+    [(date(2031, 2, 14), "register the dual nationality"), (date(2030, 2, 13), "declare the choice of nationality")],
+)
+def test_a_child_registers_before_eighteen_and_chooses_after(templates: Templates, act_by: date, told: str) -> None:
+    """S14: `act_by` is the day the child turns 21; three years before that it turns 18."""
+    facts = replace(sample_facts(), act_by=act_by, case=None)
+
+    message = templates.compose("citizenship/choice", Channel.WHATSAPP, "en", facts, sample_envelope(Channel.WHATSAPP))
+
+    assert told in message.text
+
+
+def test_an_unlimited_permit_is_reported_by_its_anniversary(templates: Templates) -> None:
+    """S15, N3: the permit has no expiry, and the text does not ask for one."""
+    facts = sample_facts()
+    assert facts.document is not None
+    unlimited = replace(
+        facts, document=replace(facts.document, expires_on=None), act_by=None, days_left=None, case=None
+    )
+
+    mail = templates.compose("itap/report", Channel.EMAIL, "id", unlimited, sample_envelope(Channel.EMAIL))
+
+    assert "Lapor paling lambat: Senin, 15 Maret 2027" in mail.text
+    assert "Berlaku sampai dengan" not in mail.text
+
+
+def test_a_survey_is_asked_with_consent_and_can_be_refused(templates: Templates) -> None:
+    facts = sample_scenes()["with consent"]
+
+    mail = templates.compose("survey/invitation", Channel.EMAIL, "en", facts, sample_envelope(Channel.EMAIL))
+    chat = templates.compose("survey/reminder", Channel.WHATSAPP, "id", facts, sample_envelope(Channel.WHATSAPP))
+
+    assert isinstance(mail, EmailMessage)
+    assert "https://survei.example/jakartabarat" in mail.text
+    assert '<a href="https://survei.example/jakartabarat"' in mail.html
+    assert "Withdraw your consent: https://pengingat.example/u/sample" in mail.text
+    assert chat.text.endswith("dengan persetujuan Anda; balas BERHENTI untuk mencabutnya.")
+
+
+def test_a_survey_without_an_address_points_to_the_website(templates: Templates) -> None:
+    facts = replace(sample_facts(), survey_url="")
+
+    mail = templates.compose("survey/invitation", Channel.EMAIL, "id", facts, sample_envelope(Channel.EMAIL))
+
+    assert "Survei ada di situs kantor kami, https://jakartabarat.imigrasi.go.id." in mail.text
 
 
 def test_a_name_in_other_letters_keeps_the_sms_cheap(templates: Templates) -> None:
@@ -196,6 +432,7 @@ def test_a_name_in_other_letters_keeps_the_sms_cheap(templates: Templates) -> No
 def test_a_language_that_needs_it_gets_ucs2(tmp_path: Path) -> None:
     sms = "移民局 {{ office.short_name }}: {{ document.type }} {{ document.expires_on | day }}\n"
     latin = "Imigrasi {{ office.short_name }}: {{ document.label }}\n"
+    sms = f"{{# from en {fingerprint(latin, 'sms.en.txt')} #}}\n{sms}"
     words = (SHIPPED / "shared" / "words.en.yaml").read_text(encoding="utf-8")
     files = {"a/sms.id.txt": latin, "a/sms.en.txt": latin, "a/sms.zh-Hans.txt": sms, "shared/words.zh-Hans.yaml": words}
 
@@ -273,7 +510,10 @@ def test_line_breaks_in_a_name_do_not_reach_a_variable(templates: Templates) -> 
 
 
 def test_shipped_content_sids_are_recognised_as_placeholders(templates: Templates) -> None:
-    assert len(templates.placeholder_sids()) == 2 * len(SPOKEN_OF_BY_RULES)
+    spoken = [name for name in templates.names() if templates.languages(name, Channel.WHATSAPP)]
+    files = sum(len(templates.languages(name, Channel.WHATSAPP)) for name in spoken)
+
+    assert len(templates.placeholder_sids()) == files == 2 * len(spoken) + 3 * len(TRANSLATED)
 
 
 def test_content_sids_are_all_different() -> None:
@@ -289,8 +529,11 @@ def test_content_sids_are_all_different() -> None:
     ("wanted", "nationality", "expected"),
     [
         ("en", "ID", "en"),
-        ("zh-Hans", "CN", "en"),
-        ("zh-Hans", "ID", "id"),
+        ("zh-Hans", "CN", "zh-Hans"),
+        ("zh", "CN", "zh-Hans"),
+        ("ja", None, "ja"),
+        ("ru", "RU", "en"),
+        ("ru", "ID", "id"),
         ("en-GB", None, "en"),
         (None, "CN", "en"),
         (None, "ID", "id"),

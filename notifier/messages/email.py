@@ -63,7 +63,7 @@ def _layout_names(
     facts: MessageFacts,
     language: str,
 ) -> dict[str, object]:
-    addresses = (facts.action_url, facts.verify_url, facts.optout_url, facts.office.website)
+    addresses = (facts.action_url, facts.survey_url, facts.verify_url, facts.optout_url, facts.office.website)
     return {
         "subject": subject,
         "paragraphs": letter.paragraphs,

@@ -37,6 +37,11 @@ class RecipientFacts:
     kind: str = "person"
     role: str = "holder"
 
+    @property
+    def is_staff(self) -> bool:
+        """Somebody of the office: no thanks for data, no opting out, no tale of whose document it is."""
+        return self.kind == "desk" or self.role == "officer" or self.role.endswith(" desk")
+
 
 @dataclass(frozen=True, slots=True)
 class HolderFacts:
@@ -89,6 +94,7 @@ class MessageFacts:
     Days are days of the office, instants are aware and already on the office's clock. `today` is the day of sending, so
     that every "in 5 days" is true when it is read. `days_left` counts from `today` to the date the rule is about (S5).
     `act_by` is the last day on which acting still helps (S39), `opens_on` the first day on which filing is possible.
+    `anniversary_on` is the yearly date a step counts from, `service_due_on` the day an application was promised for.
     `others` are what was merged into this message; the most urgent is the message itself.
     """
 
@@ -106,9 +112,12 @@ class MessageFacts:
     payment_due_at: datetime | None = None
     collect_by: date | None = None
     documents_due_on: date | None = None
+    service_due_on: date | None = None
+    anniversary_on: date | None = None
     portal_url: str = ""
     verify_url: str = ""
     optout_url: str = ""
+    survey_url: str = ""
     step: str = ""
     rule: str = ""
     urgent: bool = False
@@ -131,7 +140,23 @@ class MessageFacts:
     @property
     def items(self) -> tuple[ItemFacts, ...]:
         """This message's own subject and the merged ones, in that order: what a list in an e-mail shows."""
-        return (ItemFacts(self.holder, self.document, self.case, self.act_by), *self.others)
+        return (ItemFacts(self.holder, self.document, self.case, self.act_by, self._due_at()), *self.others)
+
+    def _due_at(self) -> date | datetime | None:
+        """The date the application in hand is about, by the state it is in."""
+        if self.case is None:
+            return None
+        match self.case.state:
+            case "scheduled":
+                return self.appointment_at
+            case "awaiting payment":
+                return self.payment_due_at
+            case "documents required":
+                return self.documents_due_on
+            case "ready for collection":
+                return self.collect_by
+            case _:
+                return self.service_due_on
 
 
 #: Names a template may use, properties included.

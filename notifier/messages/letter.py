@@ -1,4 +1,4 @@
-"""An e-mail as it is written: a subject, then paragraphs of five kinds, from which text and HTML are both made.
+"""An e-mail as it is written: a subject, then paragraphs of six kinds, from which text and HTML are both made.
 
 Subject: ITAS Anda berakhir 15 Maret 2027
 Calendar: act_by
@@ -10,6 +10,9 @@ A paragraph; line breaks stay as they are.
 - an item of a list
 
 | Label | a row of the table of key facts
+
+|| Number | Expiry | Holder
+|| the first line of a list in columns has the headings | the next ones | a row each
 
 > The one thing to do: https://portal.example
 """
@@ -31,10 +34,11 @@ class Kind(StrEnum):
     TEXT = "text"
     LIST = "list"
     TABLE = "table"
+    COLUMNS = "columns"
     ACTION = "action"
 
 
-_MARKS = {"# ": Kind.HEADING, "- ": Kind.LIST, "| ": Kind.TABLE, "> ": Kind.ACTION}
+_MARKS = {"# ": Kind.HEADING, "- ": Kind.LIST, "| ": Kind.TABLE, "|| ": Kind.COLUMNS, "> ": Kind.ACTION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,16 @@ class Paragraph:
         separator = ": " if self.kind is Kind.ACTION else "|"
         cut = (line.partition(separator) for line in self.lines)
         return tuple((label.strip(), value.strip()) for label, _, value in cut)
+
+    @property
+    def cells(self) -> tuple[tuple[str, ...], ...]:
+        """The rows of a list in columns, its headings first.
+
+        A row never has more cells than there are headings: a name with a stroke in it stays in its cell if it stands
+        in the last column, so that is where names belong.
+        """
+        cuts = self.lines[0].count("|")
+        return tuple(tuple(cell.strip() for cell in line.split("|", cuts)) for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +119,8 @@ def _as_text(paragraph: Paragraph) -> str:
         return "\n".join(f"- {line}" for line in paragraph.lines)
     if paragraph.kind is Kind.TABLE:
         return "\n".join(f"{label}: {value}" for label, value in paragraph.rows)
+    if paragraph.kind is Kind.COLUMNS:
+        return "\n".join(" | ".join(row) for row in paragraph.cells)
     if paragraph.kind is Kind.ACTION:
         return "\n".join(f"{label}:\n{value}" for label, value in paragraph.rows)
     return "\n".join(paragraph.lines)

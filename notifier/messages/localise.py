@@ -1,6 +1,6 @@
 """Dates, times, money and small words as each language writes them: the filters of the templates."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -71,11 +71,27 @@ class Localiser:
         """A word of the rule language (service, role, state) in this language; an unknown one as it stands."""
         return self.words.get(value, value)
 
+    def more(self, others: Sized, noun: str) -> str:
+        """ " (and 2 more documents)" for the other subjects of a merged message; nothing when there are none.
+
+        The words file has it under "more documents" and, where one is said otherwise, "one more documents". Raises
+        ValueError when it has not.
+        """
+        count = len(others)
+        if not count:
+            return ""
+        phrase = self.words.get(f"more {noun}")
+        if phrase is None:
+            raise ValueError(f'the words of {self.language!r} have no "more {noun}"; add it to the words file')
+        if count == 1:
+            phrase = self.words.get(f"one more {noun}", phrase)
+        return phrase.replace("{n}", str(count))
+
     def addressed(self, recipient: RecipientFacts) -> str:
-        """Bapak/Ibu SITI for a person, the bare name for an organisation or a desk."""
+        """Bapak/Ibu SITI for a person; an organisation or a desk by its bare name, unless the language has a form."""
         if recipient.kind == "person":
             return self.words["person"].replace("{name}", recipient.name)
-        return recipient.name
+        return self.words.get("organisation", "{name}").replace("{name}", recipient.name)
 
     def filters(self) -> dict[str, Callable[..., str]]:
         """By the names under which templates call them.
@@ -92,6 +108,7 @@ class Localiser:
             "money": self.money,
             "in_days": self.in_days,
             "word": self.word,
+            "more": self.more,
             "addressed": self.addressed,
         }
 

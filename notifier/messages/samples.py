@@ -62,9 +62,12 @@ def sample_facts() -> MessageFacts:
         payment_due_at=datetime(2027, 3, 12, 11, 0, tzinfo=_WIB),
         collect_by=date(2027, 3, 14),
         documents_due_on=date(2027, 3, 12),
+        service_due_on=date(2027, 3, 12),
+        anniversary_on=_EXPIRY,
         portal_url="https://evisa.imigrasi.go.id",
         verify_url="https://www.imigrasi.go.id",
         optout_url="https://pengingat.example/u/sample",
+        survey_url="https://survei.example/jakartabarat",
         step="opens",
         rule="itas-extension",
         legal_basis="public service",
@@ -81,9 +84,12 @@ def sample_scenes() -> Mapping[str, MessageFacts]:
         holder=_holder(_LONG_NAME),
     )
     others = tuple(
-        ItemFacts(_holder(f"ANAK {number} {_LONG_NAME[:40]}"), _document(f"2D21XX000{number}-Z"), long.case, _ACT_BY)
+        ItemFacts(
+            _holder(f"ANAK {number} {_LONG_NAME[:40]}"), _document(f"2D21XX000{number}-Z"), long.case, _ACT_BY, _ACT_BY
+        )
         for number in range(1, 5)
     )
+    desk = RecipientFacts("Seksi Intelijen dan Penindakan Keimigrasian", "desk", "enforcement desk")
     company = RecipientFacts("PT MAJU JAYA SEJAHTERA ABADI INTERNASIONAL", "organisation", "sponsor")
     bare = replace(usual.office, phone=None, address=None, website=None, hours_today=None, zone_label="")
     return {
@@ -98,7 +104,23 @@ def sample_scenes() -> Mapping[str, MessageFacts]:
         "an agent": replace(long, recipient=RecipientFacts("BIRO JASA CONTOH", "organisation", "agent")),
         "several documents": replace(long, others=others),
         "several documents, last day": replace(long, others=others, today=_ACT_BY, days_left=3, urgent=True),
-        "a bare office": replace(long, office=bare, act_by=None, days_left=None, opens_on=None, optout_url="", step=""),
+        "two documents": replace(long, others=others[:1]),
+        "after the end": replace(long, today=date(2027, 3, 18), days_left=-3, act_by=date(2027, 5, 13)),
+        "after the end, several": replace(long, others=others, today=date(2027, 3, 18), act_by=date(2027, 5, 13)),
+        "a desk with a list": replace(long, recipient=desk, others=others, optout_url=""),
+        "with consent": replace(long, legal_basis="consent"),
+        "a bare office": replace(
+            long,
+            office=bare,
+            act_by=None,
+            days_left=None,
+            opens_on=None,
+            anniversary_on=None,
+            service_due_on=None,
+            optout_url="",
+            survey_url="",
+            step="",
+        ),
         "an Indonesian passport": replace(
             long,
             document=replace(_document("X0000123"), type="passport", label="Paspor"),

@@ -31,6 +31,7 @@ from notifier.messages.masking import refuse_full_numbers
 from notifier.messages.placeholders import missing
 from notifier.messages.sandbox import TemplateEnvironment, build_environment, one_line
 from notifier.messages.segments import is_plain, plain, segments
+from notifier.messages.translations import language_faults
 from notifier.messages.whatsapp import LONGEST_BODY, Variable, fill
 from notifier.model import Channel, EmailMessage, Message, SmsMessage, WhatsAppMessage
 
@@ -114,10 +115,14 @@ class Templates:
         return message
 
     def check(self) -> list[Fault]:
-        """Every fault of every file: those seen in the text and, where there are none, those seen by rendering it."""
+        """Every fault of every file: those seen in the text and, where there are none, those seen by rendering it.
+
+        Then the languages: what is missing beside its siblings, and what was translated from an older text.
+        """
         broken = {fault.file for fault in self._faults}
         rendered = checking.rendering_faults(self, [each for each in self._sources.values() if each.file not in broken])
-        return sorted({*self._faults, *(fault for fault in rendered if fault.file not in broken)})
+        languages = language_faults(self.library)
+        return sorted({*self._faults, *(fault for fault in rendered if fault.file not in broken), *languages})
 
     def _compose_sms(self, source: Source, facts: MessageFacts, envelope: Envelope) -> SmsMessage:
         text = one_line(self._render(source, source.path, names_for_template(facts)))
