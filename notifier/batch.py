@@ -1,14 +1,24 @@
 """A batch: claimed notifications with everything guard and text need, read a moment ago."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from notifier.model import Channel, DeliveryId, Entry, Message, Subject, SubjectKind
+from notifier.model import (
+    Channel,
+    DeliveryId,
+    Entry,
+    Message,
+    NotificationId,
+    Office,
+    OfficeId,
+    Subject,
+    SubjectKind,
+)
 from notifier.rules.rule import Rule, RuleSet
-from notifier.store.claims import Claimed
+from notifier.store.claims import Claimed, find_companions, lock_open, read_open
 from notifier.store.deliveries import Delivery, read_deliveries
 from notifier.store.subjects import read_entries, read_in_force, read_offices, read_subjects
 from notifier.store.suppressions import Address, suppressed_contacts
@@ -26,6 +36,8 @@ class Limits:
     lease: timedelta = timedelta(minutes=10)
     ask_after: timedelta = timedelta(minutes=2)
     adult_age: int = 18
+    envelope_tolerance: int = 20  # percent
+    envelope_slack: int = 20  # messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +51,26 @@ class Bundle:
     deliveries: tuple[Delivery, ...]
     suppressed: frozenset[Address]
     in_force: Mapping[tuple[str, str], datetime]
+    is_companion: bool = False  # not claimed: it may come along with what was
+    words_of: str = ""  # the step whose words and channels its message takes; "": its own
 
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """One message on its way, and the delivery that was written for it."""
+    """One message on its way, and the delivery that was written for it.
+
+    `bundle` is the notification that words it; `others` are told in it too.
+    """
 
     bundle: Bundle
     delivery_id: DeliveryId
     channel: Channel
     message: Message
+    others: tuple[Bundle, ...] = ()
+
+    @property
+    def bundles(self) -> tuple[Bundle, ...]:
+        return self.bundle, *self.others
 
 
 @dataclass(slots=True)
@@ -63,9 +85,19 @@ class BatchReport:
     stopped: dict[Channel, str] = field(default_factory=dict)
 
 
-def gather(connection: Connection, claimed: Sequence[Claimed], rules: RuleSet) -> list[Bundle]:
-    """Read, in a few statements for the whole batch, what each claimed notification is about."""
+def gather(connection: Connection, claimed: Sequence[Claimed], rules: RuleSet, *, now: datetime) -> list[Bundle]:
+    """Read, in a few statements for the whole batch, what each claimed notification is about.
+
+    What may leave in one message with them is read too: the same persons' of the same rule and day, and those that
+    shared earlier deliveries (S73, S80).
+    """
     offices = read_offices(connection)
+    # A first claim has no deliveries yet, and most claims are.
+    deliveries = read_deliveries(connection, [one.id for one in claimed if one.attempt > 1])
+    companions = _companions(connection, claimed, deliveries, offices, rules, now)
+    deliveries |= read_deliveries(connection, [one.id for one in companions if one.attempt > 0])
+    mine = {one.id for one in claimed}
+    claimed = [*claimed, *companions]
     subjects: dict[tuple[str, int], Subject] = {}
     entries: dict[tuple[str, int], list[Entry]] = {}
     for kind in SubjectKind:
@@ -74,7 +106,6 @@ def gather(connection: Connection, claimed: Sequence[Claimed], rules: RuleSet) -
             found = read_subjects(connection, kind, wanted, offices)
             subjects |= {(kind.value, key): subject for key, subject in found.items()}
             entries |= {(kind.value, key): rows for key, rows in read_entries(connection, kind, wanted).items()}
-    deliveries = read_deliveries(connection, [one.id for one in claimed])
     suppressed = suppressed_contacts(connection, subjects.values())
     in_force = read_in_force(connection)
     bundles = []
@@ -85,5 +116,48 @@ def gather(connection: Connection, claimed: Sequence[Claimed], rules: RuleSet) -
         ledger = tuple(entry for entry in entries.get(key, ()) if entry.rule == one.rule)
         rule = rules.rule(one.rule, code)
         theirs = tuple(deliveries.get(one.id, ()))
-        bundles.append(Bundle(one, rule, subject, ledger, theirs, suppressed, in_force))
+        bundles.append(Bundle(one, rule, subject, ledger, theirs, suppressed, in_force, one.id not in mine))
     return bundles
+
+
+def _companions(
+    connection: Connection,
+    claimed: Sequence[Claimed],
+    deliveries: Mapping[NotificationId, Sequence[Delivery]],
+    offices: Mapping[OfficeId, Office],
+    rules: RuleSet,
+    now: datetime,
+) -> list[Claimed]:
+    fresh = []
+    for one in claimed:
+        office = offices.get(OfficeId(one.office_id))
+        rule = rules.rule(one.rule, office.code if office else None)
+        if rule is not None and not rule.separate and not one.forced and one.first_sent_at is None:
+            fresh.append(one)
+    mine = {one.id for one in claimed}
+    fellows = {key for found in deliveries.values() for one in found for key in one.tells} - mine
+    new = [one for one in find_companions(connection, fresh, now=now) if one.id not in mine]
+    return new + [one for one in read_open(connection, fellows) if one.id not in {other.id for other in new}]
+
+
+def hold_fast(
+    connection: Connection, bundles: Sequence[Bundle], others: Collection[NotificationId] = ()
+) -> list[Bundle]:
+    """Lock the notifications of a batch (and `others`) until the transaction ends; answers those still to be looked at.
+
+    What was claimed is left out when another worker has claimed or ended it since, and a companion when another
+    worker has sent it since.
+    """
+    attempts = lock_open(connection, {one.claimed.id for one in bundles} | set(others))
+    kept: list[Bundle] = []
+    changed = [one.claimed.id for one in bundles if one.is_companion and attempts.get(one.claimed.id, 0) > 0]
+    now_there = read_deliveries(connection, changed)
+    for one in bundles:
+        attempt = attempts.get(one.claimed.id)
+        if one.is_companion and attempt is not None:
+            known = [delivery.id for delivery in one.deliveries]
+            if known == [delivery.id for delivery in now_there.get(one.claimed.id, ())]:
+                kept.append(replace(one, claimed=replace(one.claimed, attempt=attempt)))
+        elif attempt == one.claimed.attempt:
+            kept.append(one)
+    return kept

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine
 
-from notifier.batch import BatchReport, Bundle, Limits, Sending, gather
+from notifier.batch import BatchReport, Bundle, Limits, Sending, gather, hold_fast
 from notifier.calendar.office import OfficeCalendar
 from notifier.channels.base import Carrier
 from notifier.clock import Clock
@@ -36,6 +36,7 @@ from notifier.store import deliveries as store
 from notifier.store.claims import claim
 from notifier.store.deliveries import Delivery
 from notifier.store.engine import reading, writing
+from notifier.store.rulesets import Plan
 from notifier.store.settle import settle
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Dispatcher:
         limits: Limits,
         *,
         callback_url: Callable[[DeliveryId], str | None] = lambda _: None,
+        plan: Plan | None = None,
     ) -> None:
         self.engine = engine
         self.rules = rules
@@ -64,7 +66,7 @@ class Dispatcher:
         self.clock = clock
         self.limits = limits
         self.callback_url = callback_url
-        guard = Guard(rules, calendar_of, limits)
+        guard = Guard(rules, calendar_of, limits, plan=plan)
         self.preparer = Preparer(guard, calendar_of, renderer, carriers, limits)
 
     async def dispatch(self, ids: Sequence[NotificationId]) -> BatchReport:
@@ -72,7 +74,7 @@ class Dispatcher:
         report = BatchReport()
         now = self.clock.now()
         bundles = await asyncio.to_thread(self._claim, ids, now)
-        report.claimed = len(bundles)
+        report.claimed = sum(not one.is_companion for one in bundles)
         answers = await self._ask_about_lost(bundles, now)
         sendings = await asyncio.to_thread(self._prepare, bundles, answers, now, report)
         outcomes = await self._send_all(sendings, now)
@@ -86,7 +88,7 @@ class Dispatcher:
         if not claimed:
             return []
         with reading(self.engine) as connection:
-            return gather(connection, claimed, self.rules)
+            return gather(connection, claimed, self.rules, now=now)
 
     async def _ask_about_lost(self, bundles: Sequence[Bundle], now: datetime) -> Answers:
         """Ask the providers about messages whose outcome was lost, before anything is sent again."""
@@ -100,13 +102,13 @@ class Dispatcher:
                 log.exception("a carrier failed to answer a question", extra={"delivery": delivery.id})
                 return delivery.id, None
 
-        questions = [
-            ask(delivery)
+        questions = {
+            delivery.id: delivery
             for bundle in bundles
             for delivery in lost(bundle.deliveries)
             if delivery.message is not None and now - delivery.attempted_at >= self.limits.ask_after
-        ]
-        return dict(await asyncio.gather(*questions))
+        }
+        return dict(await asyncio.gather(*(ask(delivery) for delivery in questions.values())))
 
     def _prepare(
         self, bundles: Sequence[Bundle], answers: Answers, now: datetime, report: BatchReport
@@ -120,7 +122,17 @@ class Dispatcher:
     def _apply(
         self, connection: Connection, bundles: Sequence[Bundle], answers: Answers, now: datetime
     ) -> list[Bundle]:
-        """Write what the providers answered about lost messages; the rest of them count as unknown from here on."""
+        """Write what the providers answered about lost messages; the rest of them count as unknown from here on.
+
+        Everything that will be written is locked first: deliveries, then notifications, each in the order of ids, as
+        receipts do.
+        """
+        doubtful = {delivery.id for bundle in bundles for delivery in lost(bundle.deliveries)}
+        touched: set[NotificationId] = set()
+        if doubtful:
+            store.lock(connection, doubtful)
+            touched = store.read_members(connection, doubtful)
+        bundles = hold_fast(connection, bundles, touched)
         outcomes: dict[DeliveryId, Outcome] = {
             delivery.id: Unknown("the worker stopped before the outcome was known")
             for bundle in bundles
@@ -131,7 +143,6 @@ class Dispatcher:
         if not outcomes:
             return list(bundles)
         store.record(connection, outcomes, now=now)
-        touched = [one.claimed.id for one in bundles if any(delivery.id in outcomes for delivery in one.deliveries)]
         settle(connection, touched, now=now)
         fresh = store.read_deliveries(connection, [one.claimed.id for one in bundles])
         return [replace(one, deliveries=tuple(fresh.get(one.claimed.id, ()))) for one in bundles]

@@ -20,8 +20,9 @@ from notifier.model import (
     Receipt,
 )
 from notifier.store import receipts as store
+from notifier.store.deliveries import read_members
 from notifier.store.receipts import BROUGHT, Found, Kept, Move, Orphan
-from notifier.store.settle import settle
+from notifier.store.settle import settle_late
 from notifier.store.suppressions import Address, mark_unusable, suppress
 
 log = logging.getLogger(__name__)
@@ -58,14 +59,14 @@ class Bounces:
 
 
 def record(
-    connection: Connection, receipts: Sequence[Receipt], *, now: datetime, settle: Settle = settle
+    connection: Connection, receipts: Sequence[Receipt], *, now: datetime, settle: Settle = settle_late
 ) -> list[NotificationId]:
     """Keep the receipts and move their deliveries; answers the notifications that moved, in order."""
     return list(record_batch(connection, receipts, now=now, settle=settle).notification_ids)
 
 
 def record_batch(
-    connection: Connection, receipts: Sequence[Receipt], *, now: datetime, settle: Settle = settle
+    connection: Connection, receipts: Sequence[Receipt], *, now: datetime, settle: Settle = settle_late
 ) -> Recorded:
     """The same, and says which receipts could not be stored: one that cannot costs no other."""
     moved: set[NotificationId] = set()
@@ -85,7 +86,7 @@ def adopt_orphans(
     *,
     now: datetime,
     readers: Mapping[str, Reader],
-    settle: Settle = settle,
+    settle: Settle = settle_late,
     since: datetime | None = None,
 ) -> list[NotificationId]:
     """Match kept receipts with deliveries whose reference has become known since; answers what moved.
@@ -103,7 +104,7 @@ def adopt_orphans(
 
 
 def record_bounces(
-    connection: Connection, mails: Iterable[bytes], *, key: bytes, now: datetime, settle: Settle = settle
+    connection: Connection, mails: Iterable[bytes], *, key: bytes, now: datetime, settle: Settle = settle_late
 ) -> Bounces:
     """Read mails from the bounce mailbox; what is no bounce of ours is passed over."""
     count, receipts = 0, []
@@ -137,7 +138,7 @@ class _Fold:
         self.found = found
         self.moves: dict[DeliveryId, Move] = {}
         self.moved: set[NotificationId] = set()
-        self.unsettled: set[NotificationId] = set()
+        self.unsettled: set[DeliveryId] = set()
         self.opted_out: dict[Address, str] = {}
         self.bad: dict[Address, Reason] = {}
 
@@ -153,7 +154,7 @@ class _Fold:
             self.moves[owner.id] = Move(owner.id, receipt.state, reason, code, reference)
             self.moved.add(owner.notification_id)
             if last.state not in PROVED:  # from delivered to read is no news for the notification
-                self.unsettled.add(owner.notification_id)
+                self.unsettled.add(owner.id)
         elif reference and not owner.reference:
             self.moves[owner.id] = replace(last, reference=reference)
         # A receipt that claims no state (a complaint) is acted on too; a late or repeated one is not.
@@ -177,7 +178,7 @@ def _why(receipt: Receipt) -> tuple[str | None, str | None]:
 
 
 def _write(
-    connection: Connection, receipts: Sequence[Receipt], *, now: datetime, settle: Settle = settle
+    connection: Connection, receipts: Sequence[Receipt], *, now: datetime, settle: Settle = settle_late
 ) -> list[NotificationId]:
     owners = _owners(connection, receipts)
     found = store.lock(connection, {owner for owner in owners if owner is not None})
@@ -207,7 +208,7 @@ def _finish(connection: Connection, fold: _Fold, *, now: datetime, settle: Settl
         suppress(connection, channel, address, reason=Reason.BLOCKED_BY_RECIPIENT, source=source, now=now)
     mark_unusable(connection, fold.bad)
     if fold.unsettled:
-        settle(connection, sorted(fold.unsettled), now=now)
+        settle(connection, sorted(read_members(connection, fold.unsettled)), now=now)
     return sorted(fold.moved)
 
 

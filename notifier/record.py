@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Update, bindparam, delete, or_, select, update
+from sqlalchemy import Connection, Update, bindparam, or_, select, update
 
 from notifier.batch import BatchReport, Bundle, Limits, Sending
 from notifier.channels.base import Carrier
@@ -62,17 +62,21 @@ def record(
     store.record(connection, started, now=now)
     unstarted = [key for key, outcome in outcomes.items() if outcome is None]
     if unstarted:
-        connection.execute(delete(t.delivery).where(t.delivery.c.id.in_(unstarted)))
+        store.take_back(connection, unstarted)
     _learn_of_addresses(connection, sendings, started, now)
     _write_story(connection, sendings, outcomes, now, report)
-    of_notification: dict[NotificationId, list[Sending]] = defaultdict(list)
+    of_notification: dict[NotificationId, list[DeliveryId]] = defaultdict(list)
+    bundles: dict[NotificationId, Bundle] = {}
     for one in sendings:
-        of_notification[one.bundle.claimed.id].append(one)
+        for bundle in one.bundles:
+            bundles[bundle.claimed.id] = bundle
+            of_notification[bundle.claimed.id].append(one.delivery_id)
     follow = _Follow(now, limits)
-    for theirs in of_notification.values():
-        follow.take(theirs[0].bundle, [outcomes[one.delivery_id] for one in theirs])
-        report.sent += any(isinstance(outcomes[one.delivery_id], Accepted) for one in theirs)
-        report.failed += all(isinstance(outcomes[one.delivery_id], Rejected) for one in theirs)
+    for key, theirs in of_notification.items():
+        answers = [outcomes[one] for one in theirs]
+        follow.take(bundles[key], answers)
+        report.sent += any(isinstance(answer, Accepted) for answer in answers)
+        report.failed += all(isinstance(answer, Rejected) for answer in answers)
     older_ones = older_ladders(connection, follow.reached)
     lock(connection, [*of_notification, *older_ones])
     for older in older_ones:
@@ -154,18 +158,24 @@ def _write_story(
 ) -> None:
     notes: list[tuple[int, str, str | None, str | None]] = []
     for one in sendings:
-        key, channel = one.bundle.claimed.id, one.channel.value
+        channel = one.channel.value
+        together = f", one message for {len(one.bundles)}" if one.others else ""
         match outcomes[one.delivery_id]:
             case Accepted():
-                notes.append((key, "accepted", None, channel))
+                notes += [(key, "accepted", None, channel + together) for key in _ids(one)]
             case Rejected(reason, action, code) as answer:
-                notes.append((key, "failed", reason.value, f"{channel} {code}" if code else channel))
+                detail = f"{channel} {code}" if code else channel
+                notes += [(key, "failed", reason.value, detail) for key in _ids(one)]
                 if action is Action.STOP_CHANNEL and one.channel not in report.stopped:
                     report.stopped[one.channel] = answer.detail
                     _report_stopped(connection, one.bundle.claimed, one.channel, answer, now)
             case Unknown():
-                notes.append((key, "unknown", Reason.TIMED_OUT.value, channel))
+                notes += [(key, "unknown", Reason.TIMED_OUT.value, channel) for key in _ids(one)]
     outbox.note_all(connection, notes, now=now)
+
+
+def _ids(one: Sending) -> list[NotificationId]:
+    return [bundle.claimed.id for bundle in one.bundles]
 
 
 def _report_stopped(
@@ -218,7 +228,8 @@ def _next_rung(
     bundle: Bundle, row: Any, deliveries: Sequence[Delivery], now: datetime, limits: Limits
 ) -> dict[str, Any]:
     claimed, rule = bundle.claimed, bundle.rule
-    step = next((step for step in rule.steps if step.name == claimed.step), None) if rule else None
+    words_of = bundle.words_of or claimed.step
+    step = next((step for step in rule.steps if step.name == words_of), None) if rule else None
     rung = max([row.rung + 1, *(one.rung + 1 for one in deliveries)])
     rungs, at = row.rungs, now + limits.presumed_delivered_after
     if step is None or rung >= len(step.via):

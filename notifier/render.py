@@ -1,7 +1,7 @@
 """Render: from a decision and the register as it is now to the message that leaves; `preview` uses it too."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -11,6 +11,7 @@ from notifier.messages.facts import (
     CaseFacts,
     DocumentFacts,
     HolderFacts,
+    ItemFacts,
     MessageFacts,
     OfficeFacts,
     RecipientFacts,
@@ -22,6 +23,7 @@ from notifier.rules.decision import Decision
 from notifier.rules.facts import View
 from notifier.rules.moments import anchor_value, deadline_day, deadline_instant
 from notifier.rules.rule import Anchor, Rule, RuleSet
+from notifier.rules.steps import anniversary_of
 
 #: Makes the address of a one-click opt-out; "" where the office has no public address.
 OptOutLink = Callable[[Party, Channel, str], str]
@@ -74,8 +76,12 @@ class Renderer:
         delivery_id: DeliveryId = NO_DELIVERY,
         stable_key: str = "preview",
         language: str | None = None,
+        others: Sequence[Subject] = (),
     ) -> tuple[Message, str]:
-        """The message and its language. Raises TemplateError when the text cannot be made from the facts."""
+        """The message and its language; `others` are what it speaks of besides (S80).
+
+        Raises TemplateError when the text cannot be made from the facts.
+        """
         recipient = decision.recipient
         if recipient is None:
             raise ValueError("a message needs a recipient")
@@ -83,7 +89,7 @@ class Renderer:
         wanted = language or recipient.party.language
         chosen = self.templates.choose_language(template, channel, wanted, recipient.party.nationality)
         link = self.optout_link(recipient.party, channel, address)
-        facts = self.facts(rule, decision, subject, chosen, calendar=calendar, now=now, optout_url=link)
+        facts = self.facts(rule, decision, subject, chosen, calendar=calendar, now=now, optout_url=link, others=others)
         envelope = Envelope(
             delivery_id=delivery_id,
             to=address,
@@ -106,6 +112,7 @@ class Renderer:
         calendar: OfficeCalendar,
         now: datetime,
         optout_url: str,
+        others: Sequence[Subject] = (),
     ) -> MessageFacts:
         """What the text may speak of, true at the moment of sending (S34, S66)."""
         if decision.recipient is None:
@@ -135,6 +142,8 @@ class Renderer:
             payment_due_at=_on_clock(subject.facts.get("payment deadline"), zone),
             collect_by=_day(subject.facts.get("collection deadline")),
             documents_due_on=_day(subject.facts.get("documents deadline")),
+            service_due_on=_day(subject.facts.get("service deadline")),
+            anniversary_on=self._anniversary(rule, decision, view),
             portal_url=self.portal_url,
             verify_url=self.verify_url,
             optout_url=optout_url,
@@ -142,6 +151,30 @@ class Renderer:
             rule=rule.name,
             urgent=decision.step.urgent,
             legal_basis=rule.legal_basis,
+            others=tuple(
+                self._item(rule, other, language, calendar, now) for other in _without_repeats(subject, others)
+            ),
+        )
+
+    def _anniversary(self, rule: Rule, decision: Decision, view: View) -> date | None:
+        """The date of its series of years that the step counts from (S15)."""
+        if rule.anniversary is None:
+            return None
+        number = anniversary_of(decision.occurrence)
+        dates = replace(view.dates, anniversary=number)
+        value = anchor_value(Anchor("anniversary"), dates, view.calendar, self.rules, rule)
+        return value if isinstance(value, date) else None
+
+    def _item(self, rule: Rule, subject: Subject, language: str, calendar: OfficeCalendar, now: datetime) -> ItemFacts:
+        view = View(subject, now, calendar, self.rules, rule)
+        name = subject.holder.name if subject.holder else subject.number
+        act_by = deadline_day(rule, view.dates, calendar, self.rules)
+        return ItemFacts(
+            HolderFacts(name, short_name(name)),
+            self._document(subject, language),
+            _case(subject),
+            act_by or _date_about(subject),
+            _due_at(subject, calendar.zone),
         )
 
     def _document(self, subject: Subject, language: str) -> DocumentFacts | None:
@@ -185,6 +218,33 @@ def _case(subject: Subject) -> CaseFacts | None:
         service=str(subject.facts.get("service")),
         state=str(subject.facts.get("state")),
     )
+
+
+def _without_repeats(first: Subject, others: Sequence[Subject]) -> list[Subject]:
+    """Each once: several steps about one permit are one line of the list."""
+    known = {(first.kind, first.id)}
+    found = []
+    for one in others:
+        if (one.kind, one.id) not in known:
+            known.add((one.kind, one.id))
+            found.append(one)
+    return found
+
+
+#: The date an application is about, by the state it is in.
+DUE = {
+    "scheduled": "appointment",
+    "awaiting payment": "payment deadline",
+    "documents required": "documents deadline",
+    "ready for collection": "collection deadline",
+}
+
+
+def _due_at(subject: Subject, zone: ZoneInfo) -> date | datetime | None:
+    if subject.kind is not SubjectKind.CASE:
+        return None
+    value = subject.facts.get(DUE.get(str(subject.facts.get("state")), "service deadline"))
+    return _on_clock(value, zone) or _day(value)
 
 
 def _date_about(subject: Subject) -> date | None:

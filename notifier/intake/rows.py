@@ -162,13 +162,11 @@ class RowReader:
         ):
             if column in row.cells:
                 contacts[channel] = row.take(column, parse)
-        attributes = row.attributes()
-        if "household" in row.cells:
-            attributes["household"] = row.take("household", _number)
+        row.put(values, "household", _number)
         number = row.needed("number", _number) or ""
         if number.startswith("desk:"):
             row.faults.append(("number", "begins with desk:, which stands for desks of offices; choose another"))
-        return PartyRecord(number, values, contacts, attributes)
+        return PartyRecord(number, values, contacts, row.attributes())
 
     def _past_day(self, cell: Cell) -> date | None:
         day = day_of(cell)

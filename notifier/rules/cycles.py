@@ -46,6 +46,10 @@ def _permit_cycle(field: str, value: date | datetime, rule: Rule, view: View) ->
     history = view.subject.history.get(field, ())
     if not history or history[-1].value != value:
         history = (*history, Seen(value, view.now))
+    return _last_cycle(field, history, rule, view)
+
+
+def _last_cycle(field: str, history: Sequence[Seen], rule: Rule, view: View) -> Cycle:
     cycles: list[Seen] = []
     present = history[0]
     for seen in history:
@@ -54,6 +58,14 @@ def _permit_cycle(field: str, value: date | datetime, rule: Rule, view: View) ->
             cycles.append(seen)
         present = joined or seen
     return Cycle(f"{field}={present.value.isoformat()}", present.at)
+
+
+def cycle_before_move(rule: Rule, view: View, field: str) -> str:
+    """The part of a key that names the cycle of the value before the present one (S19); there must be such a value."""
+    history = view.subject.history[field]
+    if rule.subject is SubjectKind.CASE:
+        return f"{field}={history[-2].value.isoformat()}"
+    return _last_cycle(field, history[:-1], rule, view).key
 
 
 def nearest(cycles: Sequence[Seen], value: date, tolerance: Length, calendar: OfficeCalendar) -> Seen | None:

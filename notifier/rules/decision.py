@@ -34,6 +34,7 @@ class Decision:
     moment: datetime | None = None
     leaves_at: datetime | None = None
     useful_until: datetime | None = None
+    is_day: bool = True  # it belongs to a day of the office; False: to an instant
 
     @property
     def key(self) -> StepKey:

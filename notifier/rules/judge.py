@@ -5,15 +5,22 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from notifier.model import Entry, NotificationState, Party, Reason, Subject
+from notifier.rules.cycles import cycle_before_move
 from notifier.rules.decision import Decision, Ground, Verdict
 from notifier.rules.facts import View
+from notifier.rules.hours import REACH
 from notifier.rules.moments import leaves_at
 from notifier.rules.occasions import Occasion
 from notifier.rules.recipients import Recipient
 from notifier.rules.rule import LatePolicy, Moves, Rule
+from notifier.rules.slots import next_slot, slot_for
 
-#: An instant step with `late: skip` is late after this long (S40).
+#: An instant step with `late: skip` or `late: fold` is late after this long (S40).
 INSTANT_IS_LATE_AFTER = timedelta(minutes=15)
+#: Steps of these policies neither replace another one nor are replaced (S35, S37, S40).
+APART = frozenset({LatePolicy.SEND, LatePolicy.FOLD})
+#: No step leaves earlier than so long before its moment: a row of silent days never lasts longer.
+EARLIEST = timedelta(days=REACH)
 #: Stands where a day step has no instant to be compared by.
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -68,6 +75,7 @@ class Judge:
             occasion.occurrence.at,
             leaves,
             occasion.useful_until,
+            occasion.occurrence.is_day,
         )
 
     def _judge(self, occasion: Occasion) -> tuple[Verdict, Reason, str, datetime | None]:
@@ -79,55 +87,80 @@ class Judge:
             return Verdict.NOT, Reason.NO_PAST_NEWS, "", None
         if at > occasion.useful_until:
             return Verdict.NOT, self._too_late(at), "", None
-        if at <= now:
+        if self._is_due(occasion):
             stopped = self._spent(occasion) or self._late(occasion)
             if stopped is not None:
                 return Verdict.NOT, *stopped, None
         missing = self._only_after(occasion)
         if missing is not None:
             return Verdict.NOT, Reason.NOT_CONCERNED, missing, None
-        # A moment that would fall into the recipient's night may have to leave before it (S30).
-        leaves = leaves_at(
-            at,
-            useful_until=occasion.useful_until,
-            urgent=occasion.step.urgent,
-            is_day=occasion.occurrence.is_day,
-            calendar=self.ground.calendar,
-            zone=self.zone,
-            now=now,
-        )
+        if occasion.step.late.policy is LatePolicy.FOLD and not self.underway and self._is_late(occasion):
+            return Verdict.LATER, Reason.FOLD, "", occasion.useful_until
+        slot = self._slot(occasion)
+        leaves = self._leaves(occasion, slot)
         if leaves is None:
             return Verdict.NOT, Reason.TOO_LATE, "no sending hours are left", None
         if at > now and leaves > now:
             return Verdict.LATER, Reason.NOT_YET, "", leaves
+        if slot is not None and slot > now and leaves > now:
+            return Verdict.LATER, Reason.DIGEST, "", leaves
         if leaves > now:
             silent = self.ground.calendar.is_silent_day(self.view.today)
             return Verdict.LATER, Reason.SILENT_DAY if silent else Reason.SENDING_HOURS, "", leaves
         return Verdict.GOES, Reason.GOES, "", leaves
 
+    def _leaves(self, occasion: Occasion, slot: datetime | None) -> datetime | None:
+        """A moment that would fall into the recipient's night may have to leave before it (S30)."""
+        return leaves_at(
+            slot or occasion.occurrence.at,
+            useful_until=occasion.useful_until,
+            urgent=occasion.step.urgent,
+            is_day=occasion.occurrence.is_day,
+            calendar=self.ground.calendar,
+            zone=self.zone,
+            now=self.view.now,
+        )
+
+    def _is_due(self, occasion: Occasion) -> bool:
+        """Its moment has come, or the minute before it in which it must leave (S30, S31): it is judged then as well."""
+        ahead = occasion.occurrence.at - self.view.now
+        if ahead <= timedelta(0) or ahead > EARLIEST or not occasion.occurrence.is_day:
+            return ahead <= timedelta(0)
+        leaves = self._leaves(occasion, self._slot(occasion))
+        return leaves is not None and leaves <= self.view.now
+
+    def _slot(self, occasion: Occasion) -> datetime | None:
+        """Its slot in the step's digest; None when it leaves alone: urgent, or useless by then (S77, S79)."""
+        step, at = occasion.step, occasion.occurrence.at
+        # Once it has left, its ladder climbs without waiting for a slot again.
+        if step.digest is None or step.urgent or self.underway:
+            return None
+        slot = slot_for(step.digest, at, self.view.now, self.ground.calendar)
+        return slot if slot <= occasion.useful_until else None
+
     def _heard_of_the_old(self, occasion: Occasion) -> bool:
         """Only who was told something counted from the old value hears that it moved (S19)."""
-        field = occasion.occurrence.anchor_field
-        history = self.view.subject.history[field]
-        old = f"{field}={history[-2].value.isoformat()}"
+        old, seen = cycle_before_move(self.rule, self.view, occasion.occurrence.anchor_field), occasion.occurrence.at
+        # Within one cycle, what leaves at the very instant of the move already counts from the new value.
+        is_correction = old in occasion.cycle.key.split(";")
         return any(
             entry.told_at is not None
-            and entry.told_at < occasion.occurrence.at
-            and (old in entry.cycle or entry.cycle == occasion.cycle.key)
+            and (entry.told_at < seen or (entry.told_at == seen and not is_correction))
+            and old in entry.cycle.split(";")
             for entry in self.told
         )
 
     def _spent(self, occasion: Occasion) -> tuple[Reason, str] | None:
         """A newer step is due or was told (S35-S37)."""
-        if occasion.step.late.policy is LatePolicy.SEND:
+        if occasion.step.late.policy in APART:
             return None
         mine = self._age(occasion)
         newer = [
             other
             for other in self.occasions
-            if other.occurrence.at <= self.view.now
+            if self._is_due(other)
             and other.key not in self.told_keys
-            and other.step.late.policy is not LatePolicy.SEND
+            and other.step.late.policy not in APART
             and self._age(other) > mine
             and not (isinstance(other.step.send, Moves) and not self._heard_of_the_old(other))
             and self._only_after(other) is None
@@ -136,7 +169,7 @@ class Judge:
             return Reason.SPENT, max(newer, key=self._age).step.name
         day_of = self.ground.calendar.day_of
         for entry in self.told:
-            if self.policies.get(entry.step) is LatePolicy.SEND or entry.told_at is None:
+            if self.policies.get(entry.step) in APART or entry.told_at is None:
                 continue
             if occasion.occurrence.is_day and day_of(entry.told_at) in (
                 self.view.today,
@@ -170,18 +203,25 @@ class Judge:
 
     def _late(self, occasion: Occasion) -> tuple[Reason, str] | None:
         """Too late to be useful, or late under `late: skip` (S39-S41)."""
-        now, at = self.view.now, occasion.occurrence.at
+        now, policy = self.view.now, occasion.step.late.policy
         if now > occasion.useful_until:
             return self._too_late(now), ""
-        if occasion.step.late.policy is LatePolicy.SKIP and not self.underway:
-            late = (
-                self.view.today > self.ground.calendar.day_of(at)
-                if occasion.occurrence.is_day
-                else now > at + INSTANT_IS_LATE_AFTER
-            )
-            if late:
-                return Reason.TOO_LATE, "late: skip"
+        if policy is LatePolicy.SKIP and not self.underway and self._is_late(occasion):
+            return Reason.TOO_LATE, "late: skip"
+        if policy is LatePolicy.FOLD and now == occasion.useful_until and self._is_late(occasion):
+            return self._too_late(now), "no message it could be told in"
         return None
+
+    def _is_late(self, occasion: Occasion) -> bool:
+        """The day of its moment, or of its slot in a digest, is over; an instant a quarter of an hour ago (S40)."""
+        digest, at, calendar = occasion.step.digest, occasion.occurrence.at, self.ground.calendar
+        first = at
+        if digest is not None and not occasion.step.urgent:
+            slot = next_slot(digest, at, calendar)
+            first = slot if slot <= occasion.useful_until else at
+        if occasion.occurrence.is_day or first != at:
+            return self.view.today > calendar.day_of(first)
+        return self.view.now > at + INSTANT_IS_LATE_AFTER
 
     def _too_late(self, instant: datetime) -> Reason:
         past_deadline = self.deadline is not None and instant > self.deadline

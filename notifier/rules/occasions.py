@@ -1,17 +1,17 @@
 """Occasions: the moments of a step in the present cycle of its anchor, or why it has none (S17-S20, S38, S44)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from notifier.model import Entry, Reason
-from notifier.rules.conditions import first_failing, first_holding, words
+from notifier.rules.conditions import all_hold, first_failing, first_holding, words
 from notifier.rules.cycles import Cycle, cycle_of
 from notifier.rules.decision import Decision, Ground, Verdict
 from notifier.rules.facts import View
 from notifier.rules.moments import Occurrence, occurrences, useful_until
 from notifier.rules.rule import AtOnce, Moves, Rule, Step
-from notifier.rules.turning import conditions_of, turned_at
+from notifier.rules.turning import conditions_of, first_held
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,7 @@ def _occurrences(
                 (entry.moment for entry in entries if (entry.step, entry.cycle) == (step.name, cycle.key)),
                 None,
             )
-            turned = turned_at(conditions_of(rule, [step]), view)
-            at = noted or max((one for one in (cycle.began_at, turned) if one is not None), default=view.now)
+            at = noted or _first_instant(rule, step, view, cycle) or view.now
             return [(Occurrence(0, at, None, False, "", None), cycle)]
         case Moves():
             return _moves(rule, step.send, view)
@@ -90,6 +89,17 @@ def _occurrences(
             return [(occurrence, cycle) for occurrence, cycle in pairs if cycle is not None]
 
 
+def _first_instant(rule: Rule, step: Step, view: View, cycle: Cycle) -> datetime | None:
+    """When everything that the rule and the step ask first held in this cycle (S17)."""
+    when, unless = (*rule.when, *step.when), (*rule.unless, *step.unless)
+
+    def holds_at(instant: datetime) -> bool:
+        then = replace(view, now=instant)
+        return all_hold(when, then) and first_holding(unless, then) is None
+
+    return first_held(conditions_of(rule, [step]), view, cycle.began_at, holds_at)
+
+
 def _moves(rule: Rule, send: Moves, view: View) -> list[tuple[Occurrence, Cycle]]:
     """The instant at which the register saw the present value, if an earlier one was there before it (S19, S50)."""
     field = send.anchor.name
@@ -97,7 +107,8 @@ def _moves(rule: Rule, send: Moves, view: View) -> list[tuple[Occurrence, Cycle]
     if len(history) < 2:
         return []
     old, new = history[-2], history[-1]
-    if view.subject.facts.get(field) != new.value or (send.earlier and not new.value < old.value):
+    is_move = new.value < old.value if send.earlier else new.value != old.value
+    if not is_move or view.subject.facts.get(field) != new.value:
         return []
     cycle = cycle_of(rule, view, field, new.value)
     if cycle is None or (cycle.began_at is not None and cycle.began_at > new.at):

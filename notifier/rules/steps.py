@@ -46,6 +46,11 @@ MOST_OCCURRENCES = 5000
 ANNIVERSARY_STRIDE = 10_000
 
 
+def anniversary_of(occurrence: int) -> int:
+    """Which anniversary an occurrence of a step counts from."""
+    return occurrence // ANNIVERSARY_STRIDE or occurrence
+
+
 @dataclass(frozen=True, slots=True)
 class StepView:
     """A step of a rule on one office's calendar: where its days fall and how closed days move them."""
@@ -79,8 +84,9 @@ class StepView:
         return self.step.closed is Closed.IGNORE or self.calendar.is_working_day(day)
 
     def at(self, day: date) -> datetime:
-        """The step's time of day on that day (S23, S24)."""
-        return self.calendar.instant(day, self.step.time or self.calendar.default_time)
+        """The step's time of day on that day (S23, S24); of a digest the time of its slots, which is that day's."""
+        slot = self.step.digest.at if self.step.digest is not None else None
+        return self.calendar.instant(day, self.step.time or slot or self.calendar.default_time)
 
     def earlier(self, day: date) -> date:
         """The nearest day on which the step may speak, not after that day."""

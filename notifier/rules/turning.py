@@ -1,6 +1,6 @@
 """When the answer of a condition turns by the passing of time alone, and when it last turned at all (S17, S45, S91)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 
 from notifier.model import Subject, Value
@@ -60,14 +60,23 @@ def recipients_turning(subject: Subject, view: View, adult_age: int) -> Iterator
         yield _begin(birthday_in(born, born.year + adult_age), view)
 
 
-def turned_at(conditions: Conditions, view: View) -> datetime | None:
-    """The latest instant at which a line may have come to its present answer, by a change of the record or by time.
+def first_held(
+    conditions: Conditions, view: View, since: datetime | None, holds_at: Callable[[datetime], bool]
+) -> datetime | None:
+    """The first instant since the cycle began at which everything held, with the record as it is now (S17, S34, S45).
 
-    None when, as far as the register remembers, it always was so.
+    A line is asked from the instant on at which the register has held the present value of its field. None when, as far
+    as the register remembers, it always was so.
     """
-    passed = [instant for instant in turnings(conditions, view) if instant <= view.now]
-    changed = [view.subject.changed[field] for field in fields_asked(conditions) if field in view.subject.changed]
-    return max((*passed, *changed), default=None)
+    asked = set(fields_asked(conditions))
+    begins = [view.subject.changed[field] for field in asked if field in view.subject.changed]
+    begins += [view.subject.history[field][-1].at for field in asked if view.subject.history.get(field)]
+    start = max((*begins, since) if since is not None else begins, default=None)
+    turned = sorted(instant for instant in turnings(conditions, view) if instant <= view.now)
+    candidates = [instant for instant in turned if start is None or instant > start]
+    if start is not None and start <= view.now:
+        candidates.insert(0, start)
+    return next((instant for instant in candidates if holds_at(instant)), start)
 
 
 def fields_asked(conditions: Conditions) -> Iterator[str]:

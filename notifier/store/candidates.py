@@ -13,10 +13,14 @@ from notifier.store.subjects import chunks
 from notifier.store.types import Instant
 
 
-def due_subjects(connection: Connection, question: Candidates, office_ids: Sequence[int]) -> list[int]:
-    """Ids of the subjects of some offices that a question lets through."""
+def due_subjects(
+    connection: Connection, question: Candidates, office_ids: Sequence[int], *, within: tuple[int, int] | None = None
+) -> list[int]:
+    """Ids of the subjects of some offices that a question lets through; `within` bounds them, both ends included."""
     table = t.SUBJECTS[question.subject]
     query = select(table.c.id).where(table.c.office_id.in_(office_ids))
+    if within is not None:
+        query = query.where(table.c.id.between(*within))
     for column, words in (("type", question.types), ("status", question.statuses)):
         if words and question.subject is SubjectKind.PERMIT:
             query = query.where(table.c[column].in_(words))

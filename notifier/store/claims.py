@@ -1,19 +1,23 @@
 """Claims: take due notifications in hand. A claim counts the attempt and sets the next one: no rescuer is needed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, Row, delete, func, or_, select, union_all, update
 
-from notifier.model import NotificationId, NotificationState, PartyId, StepKey
+from notifier.model import NotificationId, NotificationState, PartyId, Reason, StepKey
 from notifier.store import tables as t
 from notifier.store.outbox import OPEN, insert_once
 from notifier.store.subjects import chunks
 
 N = t.notification.c
 CAP = t.cap_use.c
+#: What waits for one of these is not told in another one's message.
+WAITS_FOR_ITSELF = (Reason.CAP, Reason.APPROVAL, Reason.LIMIT, Reason.ENVELOPE, Reason.RULE_CAP)
+#: The longest day there is: a change of clocks may make one of 25 hours.
+LONGEST_DAY = timedelta(hours=25)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +81,73 @@ def _claimed(row: Row[Any]) -> Claimed:
     return Claimed(**values)
 
 
-def still_mine(connection: Connection, claimed: Sequence[Claimed]) -> set[NotificationId]:
-    """The ids no other worker has claimed since; their rows stay locked until the transaction ends (the fence)."""
-    attempts = {one.id: one.attempt for one in claimed}
-    mine: set[NotificationId] = set()
-    for chunk in chunks(attempts):
-        query = select(N.id, N.attempt).where(N.id.in_(chunk)).order_by(N.id).with_for_update()
-        mine |= {NotificationId(row.id) for row in connection.execute(query) if row.attempt == attempts[row.id]}
-    return mine
+def find_companions(connection: Connection, claimed: Sequence[Claimed], *, now: datetime) -> list[Claimed]:
+    """What may leave in one message with these and was never sent: of the same rule, office and person or household.
+
+    Due by tomorrow's beginning at the latest, or waiting for any message. Another worker may hold it in hand; nothing
+    is written before `take_over`.
+    """
+    if not claimed:
+        return []
+    home = t.party.alias("home")
+    mine = sorted({one.party_id for one in claimed})
+    mates = select(home.c.id).join(t.party, t.party.c.household == home.c.household).where(t.party.c.id.in_(mine))
+    held = [reason.value for reason in WAITS_FOR_ITSELF]
+    query = (
+        select(t.notification, t.party.c.household)
+        .join(t.party, t.party.c.id == N.party_id)
+        .where(
+            N.party_id.in_(union_all(select(t.party.c.id).where(t.party.c.id.in_(mine)), mates)),
+            N.first_sent_at.is_(None),
+            N.rule.in_(sorted({one.rule for one in claimed})),
+            N.state == NotificationState.SCHEDULED.value,
+            N.next_attempt_at.is_not(None),
+            N.forced.is_(False),
+            N.moment <= now + LONGEST_DAY,
+            or_(N.reason.is_(None), N.reason.not_in(held), N.next_attempt_at <= now),
+        )
+        .order_by(N.id)
+    )
+    known = {one.id for one in claimed}
+    persons = {(one.rule, one.office_id, one.party_id) for one in claimed}
+    rules = {(one.rule, one.office_id) for one in claimed}
+    return [
+        _claimed(row)
+        for row in connection.execute(query)
+        if row.id not in known
+        and (
+            (row.rule, row.office_id, row.party_id) in persons
+            or (row.household is not None and (row.rule, row.office_id) in rules)
+        )
+    ]
+
+
+def read_open(connection: Connection, ids: Iterable[NotificationId]) -> list[Claimed]:
+    """Those of some notifications that are still under way, as they stand; they are not taken in hand."""
+    found: list[Claimed] = []
+    for chunk in chunks(ids):
+        query = select(t.notification).where(N.id.in_(chunk), N.next_attempt_at.is_not(None))
+        found += [_claimed(row) for row in connection.execute(query) if row.state in OPEN]
+    return found
+
+
+def lock_open(connection: Connection, ids: Iterable[NotificationId]) -> dict[NotificationId, int]:
+    """Lock notifications until the transaction ends, in the order of their ids; of those still open, the attempt.
+
+    Who claimed one at another attempt does not hold it any more: this is the fence.
+    """
+    attempts: dict[NotificationId, int] = {}
+    for chunk in chunks(ids):
+        query = select(N.id, N.attempt, N.state).where(N.id.in_(chunk)).order_by(N.id).with_for_update()
+        attempts |= {NotificationId(row.id): row.attempt for row in connection.execute(query) if row.state in OPEN}
+    return attempts
+
+
+def take_over(connection: Connection, ids: Iterable[NotificationId], *, now: datetime, lease: timedelta) -> None:
+    """Claim locked notifications that come along with others, out of another worker's hand if need be."""
+    for chunk in chunks(ids):
+        taken = update(t.notification).where(N.id.in_(chunk))
+        connection.execute(taken.values(attempt=N.attempt + 1, next_attempt_at=now + lease, updated_at=now))
 
 
 def lock(connection: Connection, ids: Iterable[NotificationId]) -> None:
@@ -142,6 +205,10 @@ class Caps:
                 used.append((day, number, key))
                 return True
         return False
+
+    def counts(self, party_id: int, keys: Collection[NotificationId]) -> bool:
+        """Whether one of these notifications has a message of the person already."""
+        return any(key in keys for _, _, key in self._used.get(party_id, ()))
 
     def _insert(self, party_id: int, day: date, number: int, key: NotificationId) -> bool:
         """The unique key decides between two workers. RETURNING, since psycopg gives no row count for an INSERT."""

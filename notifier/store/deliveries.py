@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, or_, select, union_all, update
 
 from notifier.model import (
     DELIVERY_MOVES,
@@ -31,6 +31,7 @@ from notifier.store.bulk import slices
 from notifier.store.subjects import chunks
 
 D = t.delivery.c
+M = t.delivery_member.c
 #: Widths of the columns for a provider's words.
 CODE_LENGTH = 16
 REFERENCE_LENGTH = 128
@@ -38,7 +39,7 @@ REFERENCE_LENGTH = 128
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A try over one channel as the ladder sees it."""
+    """A try over one channel as the ladder sees it; `tells` are the notifications it was made for (S77, S80)."""
 
     id: DeliveryId
     notification_id: NotificationId
@@ -52,6 +53,7 @@ class Delivery:
     attempted_at: datetime
     message: Mapping[str, Any] | None
     language: str
+    tells: tuple[NotificationId, ...]
 
     @property
     def may_be_repeated(self) -> bool:
@@ -60,16 +62,50 @@ class Delivery:
 
 
 def read_deliveries(connection: Connection, ids: Iterable[NotificationId]) -> dict[NotificationId, list[Delivery]]:
-    """The deliveries of some notifications, oldest first; those before a `resend` are left out."""
+    """The deliveries of some notifications, oldest first; those before a `resend` are left out.
+
+    One that several share is listed with each of them.
+    """
     found: dict[NotificationId, list[Delivery]] = {}
     for chunk in chunks(ids):
-        current = select(t.delivery).where(D.notification_id.in_(chunk), D.rung >= 0).order_by(D.id)
-        for row in connection.execute(current):
-            found.setdefault(NotificationId(row.notification_id), []).append(_delivery(row))
+        wanted = set(chunk)
+        members = _members(connection, select(deliveries_of(chunk).c.delivery_id))
+        current = select(t.delivery).where(or_(D.notification_id.in_(chunk), D.id.in_(members)), D.rung >= 0)
+        for row in connection.execute(current.order_by(D.id)):
+            one = _delivery(row, (row.notification_id, *members.get(row.id, ())))
+            for key in one.tells:
+                if key in wanted:
+                    found.setdefault(key, []).append(one)
     return found
 
 
-def _delivery(row: Row[Any]) -> Delivery:
+def read_members(connection: Connection, ids: Iterable[DeliveryId]) -> set[NotificationId]:
+    """Every notification that some deliveries were made for."""
+    found: set[NotificationId] = set()
+    for chunk in chunks(ids):
+        own = select(D.notification_id).where(D.id.in_(chunk))
+        other = select(M.notification_id).where(M.delivery_id.in_(chunk))
+        found |= {NotificationId(key) for key in connection.execute(union_all(own, other)).scalars()}
+    return found
+
+
+def deliveries_of(ids: Sequence[int]) -> Any:
+    """(delivery_id, notification_id) of all deliveries of some notifications, shared ones included: a subquery."""
+    own = select(D.id.label("delivery_id"), D.notification_id).where(D.notification_id.in_(ids))
+    shared = select(M.delivery_id, M.notification_id).where(M.notification_id.in_(ids))
+    return union_all(own, shared).subquery("told")
+
+
+def _members(connection: Connection, wanted: Select[Any]) -> dict[int, list[NotificationId]]:
+    """The other notifications of shared deliveries."""
+    members: dict[int, list[NotificationId]] = {}
+    shared = select(t.delivery_member).where(M.delivery_id.in_(wanted)).order_by(M.notification_id)
+    for row in connection.execute(shared):
+        members.setdefault(row.delivery_id, []).append(NotificationId(row.notification_id))
+    return members
+
+
+def _delivery(row: Row[Any], tells: Sequence[int]) -> Delivery:
     return Delivery(
         id=DeliveryId(row.id),
         notification_id=NotificationId(row.notification_id),
@@ -83,6 +119,7 @@ def _delivery(row: Row[Any]) -> Delivery:
         attempted_at=row.attempted_at,
         message=row.message,
         language=row.language,
+        tells=tuple(NotificationId(key) for key in tells),
     )
 
 
@@ -96,6 +133,38 @@ def begin(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Del
         )
         ids += [DeliveryId(key) for key in answer.scalars()]
     return ids
+
+
+def join(connection: Connection, others: Mapping[DeliveryId, Iterable[NotificationId]]) -> None:
+    """Write which other notifications each delivery tells."""
+    rows = [{"delivery_id": key, "notification_id": one} for key, ids in others.items() for one in ids]
+    if rows:
+        connection.execute(insert(t.delivery_member), rows)
+
+
+def take_back(connection: Connection, ids: Sequence[DeliveryId]) -> None:
+    """Remove deliveries whose call was never begun."""
+    connection.execute(delete(t.delivery_member).where(M.delivery_id.in_(ids)))
+    connection.execute(delete(t.delivery).where(D.id.in_(ids)))
+
+
+def set_aside(connection: Connection, key: NotificationId) -> None:
+    """Let a notification begin anew: what it was told before stays on record as rungs below zero.
+
+    A delivery that others share stays theirs, with its receipts to come; the notification keeps a copy.
+    """
+    for one in read_deliveries(connection, [key]).get(key, []):
+        others = [other for other in one.tells if other != key]
+        if others:
+            row = connection.execute(select(t.delivery).where(D.id == one.id)).one()
+            copied = {name: value for name, value in row._mapping.items() if name not in ("id", "message", "reference")}
+            connection.execute(insert(t.delivery).values({**copied, "notification_id": key}))
+            leader = one.notification_id if one.notification_id != key else others[0]
+            gone = (M.delivery_id == one.id, M.notification_id.in_([key, leader]))
+            connection.execute(delete(t.delivery_member).where(*gone))
+            connection.execute(update(t.delivery).where(D.id == one.id).values(notification_id=leader))
+    mine = update(t.delivery).where(D.notification_id == key, D.rung >= 0)
+    connection.execute(mine.values(rung=-1 - D.rung))
 
 
 def keep_messages(

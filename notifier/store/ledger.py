@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from notifier.model import TOLD, DeliveryState, NotificationId, NotificationState, SubjectKind
 from notifier.store import tables as t
+from notifier.store.deliveries import deliveries_of
 
 N, D, E = t.notification.c, t.delivery.c, t.event.c
 
@@ -102,12 +103,14 @@ def stories(connection: Connection, ids: Sequence[NotificationId]) -> list[Story
     """Several notifications with their stories, by number."""
     rows = connection.execute(_lines().add_columns(N.cycle, N.created_at).where(N.id.in_(ids)).order_by(N.id)).all()
     events = _by_notification(connection, select(t.event).where(E.notification_id.in_(ids)).order_by(E.id))
-    tried = select(t.delivery).where(D.notification_id.in_(ids)).order_by(D.id)
+    told = deliveries_of(ids)  # one message may tell several
+    columns = [one for one in t.delivery.c if one.name != "notification_id"]
+    tried = select(*columns, told.c.notification_id).join(told, told.c.delivery_id == D.id).order_by(D.id)
     deliveries = _by_notification(connection, tried)
     said = (
-        select(t.receipt, D.notification_id, D.channel)
+        select(t.receipt, told.c.notification_id, D.channel)
         .join(t.delivery, D.id == t.receipt.c.delivery_id)
-        .where(D.notification_id.in_(ids))
+        .join(told, told.c.delivery_id == D.id)
         .order_by(t.receipt.c.id)
     )
     receipts = _by_notification(connection, said)
@@ -216,8 +219,12 @@ def _count_states(connection: Connection, since: Mark, sums: Tally) -> None:
 
 def _count_deliveries(connection: Connection, since: Mark, sums: Tally) -> None:
     told = [state.value for state in TOLD]
-    sent = select(N.rule, func.count(N.id.distinct())).join(t.delivery, D.notification_id == N.id)
-    for rule, count in connection.execute(sent.where(D.id > since.delivery, D.state.in_(told)).group_by(N.rule)):
+    new = (D.id > since.delivery, D.state.in_(told))
+    member = t.delivery_member
+    shared = select(member.c.notification_id).join(t.delivery, D.id == member.c.delivery_id).where(*new)
+    reached = select(D.notification_id).where(*new).union(shared)
+    sent = select(N.rule, func.count()).where(N.id.in_(reached)).group_by(N.rule)
+    for rule, count in connection.execute(sent):
         sums.total.sent += count
         sums.of_rule(rule).sent += count
     tried = select(N.rule, D.channel, D.state, D.reason, D.code, func.count()).join(

@@ -17,11 +17,15 @@ from notifier.model import (
     Reason,
 )
 from notifier.store import tables as t
+from notifier.store.changes import touch_subjects
 from notifier.store.claims import free_cap
+from notifier.store.deliveries import deliveries_of
 from notifier.store.outbox import OPEN, add_work_item, note_all
 from notifier.store.subjects import chunks
 
-N = t.notification.c
+N, D = t.notification.c, t.delivery.c
+#: What of a delivery decides on the state of what it tells.
+SEEN = ("rung", "state", "reason", "attempted_at", "outcome_at")
 #: What settling may write; a row that keeps a value is given the one it has.
 COLUMNS = ("state", "reason", "detail", "told_at", "first_sent_at", "next_attempt_at", "offered_at", "settled_at")
 
@@ -35,16 +39,37 @@ class Settled:
     reached: NotificationState | None
 
 
-def settle(connection: Connection, ids: Iterable[NotificationId], *, now: datetime) -> None:
-    """Derive the states of notifications from their deliveries; rows are locked in the order of their ids."""
+def settle(connection: Connection, ids: Iterable[NotificationId], *, now: datetime) -> list[tuple[str, int]]:
+    """Derive the states of notifications from their deliveries; rows are locked in the order of their ids.
+
+    Answers the subjects (kind, id) of which something counts as told only now.
+    """
+    heard: list[tuple[str, int]] = []
     for chunk in chunks(ids):
         query = select(t.notification).where(N.id.in_(chunk)).order_by(N.id).with_for_update()
         rows = connection.execute(query).all()
         deliveries: dict[int, list[Row[Any]]] = {key: [] for key in chunk}
-        current = select(t.delivery).where(t.delivery.c.notification_id.in_(chunk), t.delivery.c.rung >= 0)
-        for row in connection.execute(current.order_by(t.delivery.c.id)):
+        told = deliveries_of(chunk)
+        current = (
+            select(told.c.notification_id, *(D[name] for name in SEEN))
+            .join(t.delivery, D.id == told.c.delivery_id)
+            .where(D.rung >= 0)
+        )
+        for row in connection.execute(current.order_by(D.id)):
             deliveries[row.notification_id].append(row)
-        _write(connection, [_derive(row, deliveries[row.id], now) for row in rows], now)
+        settled = [_derive(row, deliveries[row.id], now) for row in rows]
+        _write(connection, settled, now)
+        heard += [
+            (one.row.subject_kind, one.row.subject_id)
+            for one in settled
+            if one.row.told_at is None and one.values.get("told_at") is not None
+        ]
+    return heard
+
+
+def settle_late(connection: Connection, ids: Iterable[NotificationId], *, now: datetime) -> None:
+    """Settle after news that came by itself: what counts as told only now may let a follow-up be planned (S86)."""
+    touch_subjects(connection, settle(connection, ids, now=now))
 
 
 def _write(connection: Connection, settled: Sequence[Settled], now: datetime) -> None:

@@ -24,7 +24,7 @@ from notifier.model import LARGEST_ID, DeliveryId, Receipt
 from notifier.receipts import Settle, record_batch
 from notifier.store.engine import writing
 from notifier.store.migrate import is_current
-from notifier.store.settle import settle
+from notifier.store.settle import settle_late
 from notifier.tokens import Claim, read_token
 from notifier.web import pages
 from notifier.web.batch import Limits, NotStored, ReceiptQueue
@@ -59,7 +59,7 @@ class Needs:
     signing_key: bytes = field(default=b"", repr=False)
     auth_token: str = field(default="", repr=False)
     public_url: str | None = None
-    settle: Settle = settle
+    settle: Settle = settle_late
     is_current: Callable[[Engine], bool] = is_current
     limits: Limits = field(default_factory=Limits)
 

@@ -1,0 +1,141 @@
+"""Drafts: messages to be become deliveries in the ledger and rendered messages. Sends nothing."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, update
+
+from notifier.batch import BatchReport, Bundle, Sending
+from notifier.calendar.office import OfficeCalendar
+from notifier.channels.base import Carrier
+from notifier.errors import TemplateError
+from notifier.merge import Parcel
+from notifier.model import Action, Channel, DeliveryId, Message, Office, Outcome, Reason, Rejected
+from notifier.render import Renderer
+from notifier.rules.decision import Decision
+from notifier.store import deliveries as store
+from notifier.store import tables as t
+from notifier.store.deliveries import Delivery
+
+log = logging.getLogger(__name__)
+
+N = t.notification.c
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message to be: its rung, channel and address; `repeats` is the lost delivery whose bytes it sends again."""
+
+    parcel: Parcel
+    rung: int
+    channel: Channel
+    address: str
+    repeats: Delivery | None = None
+
+    @property
+    def bundle(self) -> Bundle:
+        return self.parcel.leader.bundle
+
+    @property
+    def decision(self) -> Decision:
+        return self.parcel.leader.decision
+
+
+class Writer:
+    """Writes the deliveries of drafts and renders their messages."""
+
+    def __init__(
+        self,
+        calendar_of: Callable[[Office], OfficeCalendar],
+        renderer: Renderer,
+        carriers: Mapping[Channel, Carrier],
+    ) -> None:
+        self.calendar_of = calendar_of
+        self.renderer = renderer
+        self.carriers = carriers
+
+    def write(
+        self, connection: Connection, drafts: Sequence[Draft], now: datetime, report: BatchReport
+    ) -> tuple[list[Sending], list[Parcel]]:
+        """Write all deliveries of the batch, then render; answers the messages, and whose text could not be made."""
+        if not drafts:
+            return [], []
+        self._note_rungs(connection, drafts)
+        ids = store.begin(connection, [self._delivery_row(one, now) for one in drafts])
+        shared = {
+            key: [one.bundle.claimed.id for one in draft.parcel.others] for key, draft in zip(ids, drafts, strict=True)
+        }
+        store.join(connection, shared)
+        sendings: list[Sending] = []
+        languages: dict[DeliveryId, str] = {}
+        failed: list[Parcel] = []
+        outcomes: dict[DeliveryId, Outcome] = {}
+        for key, draft in zip(ids, drafts, strict=True):
+            try:
+                message, languages[key] = self._render(draft, key, now)
+            except TemplateError as error:
+                log.error("a text could not be made: %s", error, extra={"notification": draft.bundle.claimed.id})
+                outcomes[key] = Rejected(Reason.TEMPLATE_FAULT, Action.NEXT_CHANNEL, None, str(error))
+                failed.append(draft.parcel)
+                report.failed += 1
+                continue
+            leader, *others = draft.parcel.bundles
+            sendings.append(Sending(leader, key, draft.channel, message, tuple(others)))
+            if draft.repeats is not None:  # the first try is not lost any more: the repeat stands for it
+                outcomes[draft.repeats.id] = Rejected(Reason.TEMPORARY, Action.RETRY, None, "repeated")
+        store.record(connection, outcomes, now=now)
+        store.keep_messages(connection, {one.delivery_id: one.message for one in sendings}, languages)
+        return sendings, failed
+
+    def _note_rungs(self, connection: Connection, drafts: Sequence[Draft]) -> None:
+        names = ("rung", "rungs", "moment", "useful_until", "urgent")
+        rows = {
+            one.bundle.claimed.id: {
+                "key": one.bundle.claimed.id,
+                "new_rung": draft.rung,
+                "new_rungs": len(draft.decision.step.via),
+                "new_moment": one.decision.moment or one.bundle.claimed.moment,
+                "new_useful_until": one.decision.useful_until,
+                "new_urgent": one.decision.step.urgent,
+            }
+            for draft in drafts
+            for one in draft.parcel.members
+        }
+        statement = update(t.notification).where(N.id == bindparam("key"))
+        connection.execute(statement.values({name: bindparam(f"new_{name}") for name in names}), list(rows.values()))
+
+    def _delivery_row(self, draft: Draft, now: datetime) -> dict[str, Any]:
+        return {
+            "notification_id": draft.bundle.claimed.id,
+            "attempt": draft.bundle.claimed.attempt,
+            "rung": draft.rung,
+            "channel": draft.channel.value,
+            "provider": self.carriers[draft.channel].provider,
+            "address": draft.address,
+            "language": "",
+            "template": draft.decision.step.template,
+            "attempted_at": now,
+            "updated_at": now,
+        }
+
+    def _render(self, draft: Draft, key: DeliveryId, now: datetime) -> tuple[Message, str]:
+        rule, subject = draft.bundle.rule, draft.bundle.subject
+        if draft.repeats is not None:
+            return store.unpack(draft.repeats.message or {}, key), draft.repeats.language
+        if rule is None or subject is None:
+            raise TemplateError("the rule or its subject is gone")
+        return self.renderer.render(
+            rule,
+            draft.decision,
+            subject,
+            draft.channel,
+            draft.address,
+            others=[one.bundle.subject for one in draft.parcel.others if one.bundle.subject is not None],
+            calendar=self.calendar_of(subject.office),
+            now=now,
+            delivery_id=key,
+            stable_key=f"{draft.bundle.claimed.id}.{draft.channel}",
+        )
