@@ -1,10 +1,12 @@
 """The composition root: settings in, wired objects out. Each part is built when it is first asked for."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from threading import RLock
 
 from sqlalchemy import Engine
 
@@ -27,10 +29,12 @@ from notifier.model import Channel, DeliveryId, Office, Party
 from notifier.plan import Planner
 from notifier.receipts import Bounces, Reader, adopt_orphans, record_bounces
 from notifier.render import Renderer, Senders
-from notifier.rules.load import load_rules
 from notifier.rules.rule import RuleSet
+from notifier.rulesets import InForce, load_in_force, mark_in_force
 from notifier.store import migrate
 from notifier.store.engine import open_engine, writing
+
+log = logging.getLogger(__name__)
 
 #: A receipt whose message nobody knew for so long is not looked at again; it stays on record.
 ORPHANS_LIVE = timedelta(days=3)
@@ -46,6 +50,7 @@ class App:
         self.settings = settings
         self.clock = clock or SystemClock()
         self._calendars: dict[Office, OfficeCalendar] = {}
+        self._taking_up = RLock()
 
     @cached_property
     def engine(self) -> Engine:
@@ -60,9 +65,27 @@ class App:
         return self.engine
 
     @cached_property
+    def in_force(self) -> InForce:
+        """The rules in force: of the folder, or the set applied last. Raises FaultsFound, ConfigError."""
+        return load_in_force(self.engine, self.settings.rules)
+
+    @cached_property
     def rules(self) -> RuleSet:
         """The rules of the office. Raises FaultsFound with every fault of every file, ConfigError without a folder."""
-        return load_rules(self.settings.rules)
+        return self.in_force.rules
+
+    def take_up_rules(self) -> bool:
+        """Let go of everything built on rules that are not in force any more; answers whether they have changed.
+
+        A process that runs for long asks at each tick and before each batch, so that `rules apply` needs no restart.
+        """
+        with self._taking_up:
+            if "in_force" not in self.__dict__ or mark_in_force(self.ready_engine) == self.in_force.mark:
+                return False
+            for part in ("in_force", "rules", "planner", "renderer", "dispatcher"):
+                self.__dict__.pop(part, None)
+            log.info("other rules are in force: %s", self.in_force.rules.digest[:12])
+            return True
 
     @cached_property
     def templates(self) -> Templates:
@@ -89,7 +112,13 @@ class App:
     @cached_property
     def planner(self) -> Planner:
         """Plans into the outbox."""
-        return Planner(self.ready_engine, self.rules, self.calendar_of, adult_age=self.settings.adult_age)
+        return Planner(
+            self.ready_engine,
+            self.rules,
+            self.calendar_of,
+            adult_age=self.settings.adult_age,
+            texts=self.in_force.texts,
+        )
 
     @cached_property
     def senders(self) -> Senders:
@@ -140,6 +169,8 @@ class App:
             lease=sending.lease,
             ask_after=sending.ask_after,
             adult_age=self.settings.adult_age,
+            envelope_tolerance=sending.envelope_tolerance,
+            envelope_slack=sending.envelope_slack,
         )
 
     @cached_property
@@ -154,6 +185,7 @@ class App:
             self.clock,
             self.limits,
             callback_url=self.callback_url,
+            plan=self.in_force.plan,
         )
 
     @cached_property

@@ -94,6 +94,19 @@ def whole(least: int, most: int | None = None) -> Cast:
     return cast
 
 
+def amount(value: object) -> float:
+    """A price: a number that is not negative; in the environment as text."""
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError
+        number = float(value)
+    except ValueError:
+        raise ValueError("must be a price such as 0.02") from None
+    if not 0 <= number < 1e9:
+        raise ValueError("must be a price that is not negative")
+    return number
+
+
 def choice(*words: str) -> Cast:
     """One of a few words."""
 

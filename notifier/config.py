@@ -12,15 +12,24 @@ from notifier import casts
 from notifier.casts import Secret, setting
 from notifier.errors import ConfigError
 from notifier.model import Channel
-from notifier.sections import ProviderSettings, SendingSettings, SmtpSettings, TwilioSettings
+from notifier.sections import (
+    PriceSettings,
+    ProviderSettings,
+    SendingSettings,
+    SmtpSettings,
+    ThroughputSettings,
+    TwilioSettings,
+)
 
 __all__ = [
+    "PriceSettings",
     "ProviderSettings",
     "Secret",
     "SendingSettings",
     "Setting",
     "Settings",
     "SmtpSettings",
+    "ThroughputSettings",
     "TwilioSettings",
     "find_file",
     "list_settings",
@@ -66,6 +75,8 @@ class Settings:
     smtp: SmtpSettings = field(default_factory=SmtpSettings)
     twilio: TwilioSettings = field(default_factory=TwilioSettings)
     sending: SendingSettings = field(default_factory=SendingSettings)
+    prices: PriceSettings = field(default_factory=PriceSettings)
+    throughput: ThroughputSettings = field(default_factory=ThroughputSettings)
     #: [sync] as written; `intake.sync` reads and checks it. Its url may hold a password: never printed.
     sync: Mapping[str, Any] = field(default_factory=dict, repr=False)
     folder: Path = field(default_factory=Path)  # relative paths of the file begin here
@@ -100,6 +111,8 @@ SECTIONS: Mapping[str, Callable[..., Any]] = {
     "smtp": SmtpSettings,
     "twilio": TwilioSettings,
     "sending": SendingSettings,
+    "prices": PriceSettings,
+    "throughput": ThroughputSettings,
 }
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from notifier.app import App
 from notifier.errors import NotifierError
 from notifier.model import Channel
+from notifier.rulesets import describe
 from notifier.store import migrate
 from notifier.store.engine import reading
 from notifier.store.subjects import read_offices
@@ -35,7 +36,7 @@ def examine(app: App) -> Iterator[Finding]:
     yield _look("database", lambda: _database(app))
     yield _look("migrations", lambda: _migrations(app))
     yield _look("Redis", lambda: _redis(app))
-    yield _look("rules", lambda: f"{len(app.rules.rules)} rules in {app.settings.rules}")
+    yield _look("rules", lambda: describe(app.settings.rules, app.in_force))
     yield from _templates(app)
     yield _look("offices", lambda: _offices(app))
     with EventLoop() as loop:

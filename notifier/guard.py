@@ -1,14 +1,16 @@
 """Guard: everything that may have changed since planning, asked again on fresh data just before a message leaves."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from notifier.batch import BatchReport, Bundle, Limits
 from notifier.calendar.office import OfficeCalendar
-from notifier.model import NotificationState, Office, Reason
+from notifier.gate import Allowance, Gate, Passage
+from notifier.model import NotificationId, NotificationState, Office, Reason
+from notifier.quota import places
 from notifier.reconcile import ending_of
 from notifier.rules.decide import decide
 from notifier.rules.decision import Decision, Ground, Verdict
@@ -17,6 +19,8 @@ from notifier.rules.moments import leaves_at
 from notifier.rules.rule import RuleSet
 from notifier.store import outbox
 from notifier.store.claims import Caps, Claimed, free_cap
+from notifier.store.daily import HOLDS
+from notifier.store.rulesets import Plan
 
 #: How long after an officer asked for it a message may still wait for the next sending hours.
 RESEND_IS_USEFUL = timedelta(days=3)
@@ -32,36 +36,103 @@ OVERRULED = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the law said of a claimed notification: its own decision, among all of its rule for the subject."""
+
+    decision: Decision | None
+    decisions: tuple[Decision, ...]
+
+    @property
+    def goes(self) -> bool:
+        return self.decision is not None and self.decision.verdict is Verdict.GOES
+
+
 class Guard:
     """Lets a claimed notification pass, holds it until later, or ends it; always with a reason."""
 
-    def __init__(self, rules: RuleSet, calendar_of: Callable[[Office], OfficeCalendar], limits: Limits) -> None:
+    def __init__(
+        self,
+        rules: RuleSet,
+        calendar_of: Callable[[Office], OfficeCalendar],
+        limits: Limits,
+        *,
+        plan: Plan | None = None,
+    ) -> None:
         self.rules = rules
         self.calendar_of = calendar_of
         self.limits = limits
+        self.gate = Gate(calendar_of, plan, Allowance(limits.envelope_tolerance, limits.envelope_slack))
 
-    def check(
-        self, connection: Connection, bundle: Bundle, caps: Caps, *, now: datetime, report: BatchReport
-    ) -> Decision | None:
-        """The decision to act on, or None when it does not leave now."""
-        claimed = bundle.claimed
+    def ask(self, bundle: Bundle, *, now: datetime) -> Asked:
+        """What the law says of it now, an officer's wish included. Writes nothing."""
+        if bundle.rule is None or bundle.subject is None or not bundle.rule.enabled:
+            return Asked(None, ())
+        decisions = self.decisions(bundle, now=now)
+        decision = next((one for one in decisions if one.key == bundle.claimed.key), None)
+        if decision is not None and bundle.claimed.forced and decision.reason in OVERRULED:
+            decision = self._overruled(bundle, decision, now)
+        return Asked(decision, tuple(decisions))
+
+    def turn_away(
+        self, connection: Connection, bundle: Bundle, asked: Asked, *, now: datetime, report: BatchReport
+    ) -> None:
+        """Hold until later, or end with its reason, what does not go now."""
+        claimed, decision = bundle.claimed, asked.decision
         if bundle.rule is None or bundle.subject is None or not bundle.rule.enabled:
             end(connection, claimed, NotificationState.CANCELLED, Reason.RULE_GONE, "", now=now, report=report)
-            return None
-        decisions = self.decisions(bundle, now=now)
-        decision = next((one for one in decisions if one.key == claimed.key), None)
-        if decision is not None and claimed.forced and decision.reason in OVERRULED:
-            decision = self._overruled(bundle, decision, now)
-        if decision is not None and decision.verdict is Verdict.GOES:
-            return decision if self._within_cap(connection, bundle, decision, caps, now, report) else None
-        if decision is not None and decision.verdict is Verdict.LATER and decision.leaves_at is not None:
-            until = decision.leaves_at
-            outbox.hold(connection, claimed.id, until, decision.reason, now=now, attempt=claimed.attempt)
-            report.held += 1
-            return None
-        entry = next(one for one in bundle.entries if one.id == claimed.id)
-        end(connection, claimed, *ending_of(entry, decision, decisions), now=now, report=report)
-        return None
+        elif decision is not None and decision.verdict is Verdict.LATER and decision.leaves_at is not None:
+            hold(connection, claimed, decision.leaves_at, decision.reason, now=now, report=report)
+        else:
+            entry = next(one for one in bundle.entries if one.id == claimed.id)
+            state, reason, detail = ending_of(entry, decision, asked.decisions)
+            if state is NotificationState.EXPIRED and claimed.reason in HOLDS:  # nobody let it out in time (S84)
+                detail = f"{claimed.reason} until it was too late"
+            end(connection, claimed, state, reason, detail, now=now, report=report)
+
+    def passage(self, now: datetime) -> Passage:
+        """The gate of the office as one batch passes it."""
+        return Passage(self.gate, now)
+
+    def passing(
+        self,
+        connection: Connection,
+        going: Sequence[tuple[Bundle, Decision]],
+        passage: Passage,
+        *,
+        now: datetime,
+        report: BatchReport,
+    ) -> set[NotificationId]:
+        """Of all that would leave now, what limits, approvals and caps of rules let pass; the rest is held or ended.
+
+        Asked before those that leave together are put into one message.
+        """
+        held = passage.held(connection, going, report)
+        going = [one for one in going if one[0].claimed.id not in held]
+        later = places(connection, going, self.calendar_of, now=now)
+        for bundle, decision in going:
+            until = later.get(bundle.claimed.id)
+            if until is not None and not bundle.is_companion:  # a companion is asked when its own time has come
+                self._wait_for_a_place(connection, bundle, decision, until, now=now, report=report)
+        return {bundle.claimed.id for bundle, _ in going} - later.keys()
+
+    @staticmethod
+    def _wait_for_a_place(
+        connection: Connection,
+        bundle: Bundle,
+        decision: Decision,
+        until: datetime,
+        *,
+        now: datetime,
+        report: BatchReport,
+    ) -> None:
+        """The rule has told this person of enough cycles for now (S82)."""
+        claimed, useful_until = bundle.claimed, decision.useful_until
+        if useful_until is not None and until > useful_until:
+            state, detail = NotificationState.SUPPRESSED, f"{bundle.rule.cap}" if bundle.rule else ""
+            end(connection, claimed, state, Reason.RULE_CAP, detail, now=now, report=report)
+        else:
+            hold(connection, claimed, until, Reason.CAP, now=now, report=report)
 
     def decisions(self, bundle: Bundle, *, now: datetime) -> list[Decision]:
         """What the law says now. The row under way does not count as told, else no ladder could climb."""
@@ -91,32 +162,32 @@ class Guard:
         verdict, reason = (Verdict.GOES, Reason.GOES) if goes else (Verdict.LATER, Reason.SENDING_HOURS)
         return replace(decision, verdict=verdict, reason=reason, leaves_at=leaves)
 
-    def _within_cap(
-        self,
-        connection: Connection,
-        bundle: Bundle,
-        decision: Decision,
-        caps: Caps,
-        now: datetime,
-        report: BatchReport,
-    ) -> bool:
-        """One message a day and three a week for a person; a cap never costs a message its use (S81)."""
+    def cap_until(self, bundle: Bundle, decision: Decision, caps: Caps, *, now: datetime) -> datetime | None:
+        """None when the person may have this message now, else the instant to wait for (S81).
+
+        One message a day and three a week for a person; a cap never costs a message its use. Asked once for a
+        message, of the notification that leads it.
+        """
         claimed, subject, recipient = bundle.claimed, bundle.subject, decision.recipient
         if claimed.forced or not claimed.capped or subject is None or recipient is None:
-            return True
+            return None
         if recipient.party.kind == "desk":
-            return True
+            return None
         calendar = self.calendar_of(subject.office)
         day, limits = calendar.day_of(now), self.limits
         if caps.take(claimed.party_id, day, claimed.id, per_day=limits.per_day, per_week=limits.per_week):
-            return True
+            return None
         time_of_day = decision.step.time or claimed.moment.astimezone(calendar.zone).time()
         tomorrow = calendar.instant(day + timedelta(days=1), time_of_day)
-        if claimed.useful_until is not None and tomorrow > claimed.useful_until:
-            return True
-        outbox.hold(connection, claimed.id, tomorrow, Reason.CAP, now=now, attempt=claimed.attempt)
-        report.held += 1
-        return False
+        return None if claimed.useful_until is not None and tomorrow > claimed.useful_until else tomorrow
+
+
+def hold(
+    connection: Connection, claimed: Claimed, until: datetime, reason: Reason, *, now: datetime, report: BatchReport
+) -> None:
+    """Look at a claimed notification again later."""
+    outbox.hold(connection, claimed.id, until, reason, now=now, attempt=claimed.attempt)
+    report.held += 1
 
 
 def end(
@@ -137,5 +208,5 @@ def end(
     ended = outbox.end(connection, claimed.id, state, reason, now=now, detail=detail, attempt=claimed.attempt)
     free_cap(connection, claimed.id)
     if ended and state in (NotificationState.EXPIRED, NotificationState.UNDELIVERABLE):
-        note = f"{claimed.rule} / {claimed.step}: {reason}"
+        note = f"{claimed.rule} / {claimed.step}: {detail or reason}"
         outbox.add_work_item(connection, claimed, state.value, note, now=now)

@@ -1,15 +1,19 @@
-"""What an officer may do to a notification by hand: cancel it, or have it sent again."""
+"""What an officer may do by hand: cancel or resend a notification, let out or refuse the messages of a day."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, Engine, update
 
-from notifier.errors import NotifierError
-from notifier.model import NOTIFICATION_MOVES, NotificationId, NotificationState, Reason
-from notifier.store import outbox
+from notifier.errors import ConfigError, NotifierError
+from notifier.model import NOTIFICATION_MOVES, NotificationId, NotificationState, Office, Reason
+from notifier.store import daily, outbox, verdicts
+from notifier.store.daily import BatchState, DailyBatch
+from notifier.store.deliveries import set_aside
+from notifier.store.engine import reading, writing
 from notifier.store.ledger import Story, find_story
-from notifier.store.tables import delivery, notification
+from notifier.store.rulesets import active_plan
+from notifier.store.tables import notification
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,71 @@ def resend(connection: Connection, story: Story, *, now: datetime) -> Refusal | 
     if not moved:
         return Refusal("it has just changed; look again")
     # Earlier deliveries stay on record as rungs below zero: else a channel that failed once would be passed over.
-    d = delivery.c
-    connection.execute(update(delivery).where(d.notification_id == story.line.id, d.rung >= 0).values(rung=-1 - d.rung))
+    set_aside(connection, story.line.id)
     outbox.note(connection, [story.line.id], "resend", None, now=now, detail="asked by an officer")
     return None
+
+
+# --------------------------------------------------------------------------------------- the messages of a day
+
+
+def approve(engine: Engine, office: Office, rule: str, day: date, *, end: datetime, by: str, now: datetime) -> int:
+    """Let out what waits of a rule and office for that day; answers how many messages. `end`: of the office's day.
+
+    Raises ConfigError when nothing waits, or when the one who says yes is the one who applied the rules (S84).
+    """
+    by = _named(by)
+    with reading(engine) as connection:
+        plan = active_plan(connection)
+    if plan is not None and plan.applied_by is not None and _named(plan.applied_by).casefold() == by.casefold():
+        raise ConfigError(f"{plan.applied_by} has put these rules into force; somebody else must let the messages out")
+    with writing(engine) as connection:
+        batch = _find(connection, office, rule, day)
+        ids = verdicts.waiting_ids(connection, batch.key, end)
+        count = verdicts.count_persons(connection, ids)
+        if batch.state is BatchState.HELD:
+            due = batch.let_out + count
+            verdicts.decide_batch(connection, batch, BatchState.APPROVED, due=due, by=by, now=now)
+        elif batch.state is not BatchState.APPROVED or not ids:
+            raise _settled(batch)
+        verdicts.close_question(connection, batch.key, now=now)
+    # In a transaction of its own: what a worker held meanwhile is there now, and finds the batch approved from here on.
+    with writing(engine) as connection:
+        verdicts.let_out(connection, verdicts.waiting_ids(connection, batch.key, end), by=by, now=now)
+    return count
+
+
+def refuse(engine: Engine, office: Office, rule: str, day: date, *, by: str, now: datetime) -> int:
+    """End what waits of a rule and office for that day, for good; answers how many. Raises ConfigError."""
+    by = _named(by)
+    with writing(engine) as connection:
+        batch = _find(connection, office, rule, day)
+        if batch.state is not BatchState.HELD:
+            raise _settled(batch)
+        verdicts.decide_batch(connection, batch, BatchState.REFUSED, due=batch.due, by=by, now=now)
+        verdicts.close_question(connection, batch.key, now=now)
+    with writing(engine) as connection:
+        return verdicts.refuse(connection, batch.key, by=by, now=now)
+
+
+def _named(by: str) -> str:
+    by = " ".join(by.split())
+    if not by:
+        raise ConfigError("--by: say who decides")
+    return by
+
+
+def _find(connection: Connection, office: Office, rule: str, day: date) -> DailyBatch:
+    key = (rule, office.id, day)
+    batch = daily.read_batches(connection, {key}).get(key)
+    if batch is None:
+        raise ConfigError(
+            f"nothing of {rule} at {office.code} was counted for {day}; `notifier batches list` shows what was"
+        )
+    return batch
+
+
+def _settled(batch: DailyBatch) -> ConfigError:
+    if batch.state is BatchState.OPEN:
+        return ConfigError("it does not wait for anybody; `notifier batches list --held` shows what does")
+    return ConfigError(f"it is {batch.state} already, by {batch.decided_by}")

@@ -26,6 +26,7 @@ from notifier.model import (
 )
 from notifier.reconcile import PlanReport, count, is_pending, reconcile
 from notifier.rules.compile import Candidates, candidates, crossings_within, everything, years_before
+from notifier.rules.concern import is_in_season
 from notifier.rules.decide import decide
 from notifier.rules.decision import Decision, Ground
 from notifier.rules.rule import AtOnce, Moves, Rule, RuleSet
@@ -35,6 +36,7 @@ from notifier.store.bulk import slices
 from notifier.store.candidates import changed_subjects, due_subjects, forget_changes, roles_turning
 from notifier.store.claims import lock
 from notifier.store.engine import reading, writing
+from notifier.store.rulesets import RuleVersion, known_versions, save_versions
 from notifier.store.subjects import chunks, read_entries, read_in_force, read_offices, read_subjects
 
 log = logging.getLogger(__name__)
@@ -59,8 +61,11 @@ class Planner:
         calendar_of: Callable[[Office], OfficeCalendar],
         *,
         adult_age: int = 18,
+        texts: Mapping[str, str] | None = None,
     ) -> None:
+        """`texts`: what each rule was read from, by `Rule.file`; kept with the version when it first decides."""
         self.engine = engine
+        self.texts = texts or {}
         self.rules = rules
         self.calendar_of = calendar_of
         self.adult_age = adult_age
@@ -71,6 +76,7 @@ class Planner:
         report = PlanReport()
         with writing(self.engine) as connection:
             self._enter_into_force(connection, now)
+            self._keep_versions(connection, now)
         with reading(self.engine) as connection:
             former, days = remembered(connection, read_offices(connection), self.calendar_of, now)
         lapses = Lapses(former)
@@ -124,6 +130,14 @@ class Planner:
         if rows:
             connection.execute(outbox.insert_once(connection, t.in_force), rows)
 
+    def _keep_versions(self, connection: Connection, now: datetime) -> None:
+        """The ledger names the version that decided; its text must not be lost with the next change of the rule."""
+        rules = {rule.version: rule for rule in self.rules.rules if rule.file in self.texts}
+        if rules:
+            fresh = [key for key in rules if key not in known_versions(connection)]
+            found = [RuleVersion(key, rules[key].name, now, self.texts[rules[key].file]) for key in fresh]
+            save_versions(connection, found)
+
     def _in_force(self, connection: Connection, now: datetime) -> dict[tuple[str, str], datetime]:
         known = read_in_force(connection)
         wanted = ((rule.name, step.name) for rule in self.rules.rules for step in rule.steps)
@@ -155,9 +169,11 @@ class Planner:
                 if not rule.enabled or not rule.applies_at(office.code):
                     continue
                 for one in group:
-                    cursors[f"plan:{rule.name}:{one.code}"] = (until, self._fingerprint(rule, office))
+                    cursors[f"plan:{rule.name}:{one.code}"] = (until, self._fingerprint(rule, office, now))
                 starts = [known.get(f"plan:{rule.name}:{one.code}") for one in group]
                 found = self._due_in_span(connection, rule, office, ids, starts, in_force, now, until)
+                if last is None or calendar.day_of(last.at) < calendar.day_of(now):
+                    found.update(self._muted(connection, rule, ids))
                 for subject_id in found:
                     names = concerned[rule.subject, subject_id]
                     if names is not None:
@@ -181,7 +197,7 @@ class Planner:
         until: datetime,
     ) -> set[int]:
         calendar = self.calendar_of(office)
-        fingerprint = self._fingerprint(rule, office)
+        fingerprint = self._fingerprint(rule, office, now)
         found: set[int] = set()
         # A cursor in the future was set by a run with `--on`: where planning had come to before it, nobody knows.
         if any(start is None or start.text != fingerprint or start.at > until for start in starts):
@@ -223,6 +239,14 @@ class Planner:
         )
         return list(connection.execute(query.distinct()).scalars())
 
+    def _muted(self, connection: Connection, rule: Rule, office_ids: Sequence[OfficeId]) -> list[int]:
+        """What another rule silenced comes back when that one no longer speaks (S43, S85); asked once a day."""
+        if not any(rule.name in other.mutes for other in self.rules.rules):
+            return []
+        silenced = (N.state == NotificationState.SUPPRESSED.value, N.reason == Reason.MUTED.value)
+        query = select(N.subject_id).where(N.rule == rule.name, N.office_id.in_(office_ids), *silenced)
+        return list(connection.execute(query.distinct()).scalars())
+
     def _groups(self, connection: Connection) -> dict[tuple[str, ...], list[Office]]:
         """Offices that compute alike (zone, calendar, windows, rules) are asked about together."""
         groups: dict[tuple[str, ...], list[Office]] = defaultdict(list)
@@ -233,7 +257,7 @@ class Planner:
             groups[(office.zone, self.calendar_of(office).fingerprint, own, applying)].append(office)
         return groups
 
-    def _fingerprint(self, rule: Rule, office: Office) -> str:
+    def _fingerprint(self, rule: Rule, office: Office, now: datetime) -> str:
         windows = sorted(
             (code, kind, repr(window))
             for (code, kind), window in self.rules.windows.items()
@@ -243,7 +267,11 @@ class Planner:
             (one.name, one.extendable, one.needs_expiry, one.successors, one.services)
             for one in sorted(self.rules.documents.values(), key=lambda one: one.name)
         ]
-        text = repr((rule.digest, self.calendar_of(office).fingerprint, windows, documents, self.adult_age))
+        calendar = self.calendar_of(office)
+        meaning = [rule.digest, calendar.fingerprint, windows, documents, self.adult_age]
+        today = calendar.day_of(now)
+        silencing = [(one.digest, is_in_season(one, today)) for one in self.rules.rules if rule.name in one.mutes]
+        text = repr((*meaning, *silencing))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     # -------------------------------------------------------------------------------------------- decisions

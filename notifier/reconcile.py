@@ -20,6 +20,7 @@ ENDINGS: Mapping[Reason, NotificationState] = {
     Reason.TOLD_TODAY: NotificationState.SPENT,
     Reason.AFTER_DEADLINE: NotificationState.EXPIRED,
     Reason.TOO_LATE: NotificationState.EXPIRED,
+    Reason.MUTED: NotificationState.SUPPRESSED,
 }
 #: What may come back when the facts turn back (S43); "undeliverable" needs a person's `resend`.
 REVIVABLE = frozenset(
@@ -30,6 +31,8 @@ REVIVABLE = frozenset(
         NotificationState.SUPPRESSED,
     }
 )
+#: Endings that only an officer's `resend` undoes.
+BY_AN_OFFICER = frozenset({Reason.CANCELLED_BY_OFFICER, Reason.REFUSED_BY_OFFICER})
 
 
 @dataclass(slots=True)
@@ -134,7 +137,7 @@ def reconcile(
                 report.planned += revived
                 report.by_rule[rule.name] += revived
             case Move(entry, decision):
-                report.moved += _move(connection, entry, decision, now)
+                report.moved += _move(connection, entry, rule, decision, now)
             case End(entry, own):
                 report.cancelled += _end(connection, entry, own, decisions, now)
     return new
@@ -162,8 +165,8 @@ def count(
 
 
 def may_revive(entry: Entry) -> bool:
-    """Whether planning may bring it back; what an officer cancelled stays cancelled."""
-    return entry.state in REVIVABLE and entry.reason is not Reason.CANCELLED_BY_OFFICER
+    """Whether planning may bring it back; what an officer cancelled or refused stays so."""
+    return entry.state in REVIVABLE and entry.reason not in BY_AN_OFFICER
 
 
 def is_pending(entry: Entry) -> bool:
@@ -221,7 +224,7 @@ def notification_row(subject: Subject, rule: Rule, decision: Decision, now: date
     }
 
 
-def _move(connection: Connection, entry: Entry, decision: Decision, now: datetime) -> int:
+def _move(connection: Connection, entry: Entry, rule: Rule, decision: Decision, now: datetime) -> int:
     """A pending step whose anchor was corrected follows it (S48)."""
     n = t.notification.c
     done = connection.execute(
@@ -232,6 +235,7 @@ def _move(connection: Connection, entry: Entry, decision: Decision, now: datetim
             useful_until=decision.useful_until,
             next_attempt_at=decision.leaves_at,
             offered_at=None,
+            rule_digest=rule.version,
             updated_at=now,
         )
     ).rowcount

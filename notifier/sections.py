@@ -1,4 +1,4 @@
-"""The tables of the settings file: providers, mail relay, Twilio, sending. `notifier.config` reads them."""
+"""The tables of the settings file: providers, mail relay, Twilio, sending, prices. `notifier.config` reads them."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -90,4 +90,29 @@ class SendingSettings:
         "after an unknown outcome the provider is asked, not earlier than this",
     )
     batch_size: int = setting(casts.whole(1, 5000), 100, "notifications in one batch of a worker")
+    envelope_tolerance: int = setting(
+        casts.whole(0, 1000), 20, "percent by which a day may exceed what the applied plan expects, before it is held"
+    )
+    envelope_slack: int = setting(
+        casts.whole(0), 20, "messages by which a day may exceed it besides, so that small offices are not held"
+    )
     tick: timedelta = setting(casts.some_time, timedelta(seconds=30), "the scheduler plans and relays so often")
+
+
+@dataclass(frozen=True, slots=True)
+class PriceSettings:
+    """[prices]: what one message costs, for `simulate` and `rules diff`. Nobody checks them: look at your contract."""
+
+    currency: str = setting(casts.text, "USD", "the currency of these prices")
+    sms: float = setting(casts.amount, 0.4, "one part (segment) of an SMS")
+    whatsapp: float = setting(casts.amount, 0.02, "one WhatsApp utility message")
+    email: float = setting(casts.amount, 0.0, "one e-mail")
+
+
+@dataclass(frozen=True, slots=True)
+class ThroughputSettings:
+    """[throughput]: how many messages a second each provider takes; `simulate` says which hour takes how long."""
+
+    sms: int = setting(casts.whole(1), 10, "SMS a second, each part counted")
+    whatsapp: int = setting(casts.whole(1), 80, "WhatsApp messages a second")
+    email: int = setting(casts.whole(1), 50, "e-mails a second")

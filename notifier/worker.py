@@ -147,12 +147,17 @@ def _close(loop: EventLoop, carrier: Carrier) -> None:
 @contextmanager
 def delivering(app: App) -> Iterator[Deliver]:
     """What makes one attempt at each notification of a batch, with open carriers while the block lasts."""
-    dispatcher = app.dispatcher
+    _ = app.dispatcher  # built here: a wrong setting or rule ends the process now, not at each batch
+
+    def deliver(ids: Sequence[NotificationId]) -> object:
+        app.take_up_rules()
+        return loop.run(app.dispatcher.dispatch(ids))
+
     with EventLoop() as loop, ExitStack() as stack:
         for carrier in app.carriers.values():
             stack.callback(_close, loop, carrier)
             loop.run(carrier.open())
-        yield lambda ids: loop.run(dispatcher.dispatch(ids))
+        yield deliver
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from notifier.cli.options import Session, format_option, on_option, pass_session
 from notifier.config import Settings
 from notifier.doctor import Finding, Health, examine
 from notifier.errors import NotifierError
+from notifier.rulesets import describe
 from notifier.store.engine import reading
 from notifier.store.ledger import standing
 
@@ -23,8 +24,9 @@ def status(session: Session, on: date | datetime | None, form: str) -> None:
     app = session.app(on)
     with reading(app.ready_engine) as connection:
         found = standing(connection, now=session.instant(on))
+    rules = describe(app.settings.rules, app.in_force)
     if form == "json":
-        show_json(asdict(found))
+        show_json(asdict(found) | {"rules": rules})
         return
     zone = app.settings.zone
     rows: list[tuple[str, str, object]] = []
@@ -37,6 +39,7 @@ def status(session: Session, on: date | datetime | None, form: str) -> None:
     for group, counts in groups.items():
         rows += [(group, name, count) for name, count in counts.items()]
     show_table(["", "what", "how many"], rows)
+    click.echo(f"Rules: {rules}")
     click.echo(f"Due since: {on_clock(found.due_since, zone) or 'nothing is due'}")
     click.echo(f"Next: {on_clock(found.next_at, zone) or 'nothing is waiting'}")
 

@@ -51,10 +51,11 @@ def scheduler(session: Session, once: bool, on: date | datetime | None) -> None:
     session.show_log()
     app = session.app(on)
     with ExitStack() as stack:
-        planner = app.planner  # built here: a wrong database or rule ends the process now, not at each tick
+        _ = app.planner  # built here: a wrong database or rule ends the process now, not at each tick
         queue = _queue(app, stack)
         parts: dict[str, Callable[[datetime], object]] = {
-            "plan": lambda now: planner.plan(now=now),
+            "rules": lambda now: app.take_up_rules(),
+            "plan": lambda now: app.planner.plan(now=now),
             "relay": lambda now: offer_due(app, queue.offer, now=now),
             "receipts": lambda now: app.adopt_orphans(),
         }

@@ -1,17 +1,23 @@
 """`plan` and `run`: what is due becomes notifications, and notifications become messages."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from notifier.app import App
 from notifier.cli.answer import console, on_clock, show_json, show_table
 from notifier.cli.options import Session, format_option, on_option, pass_session
+from notifier.gate import Allowance, Gate
+from notifier.model import OfficeId
 from notifier.reconcile import PlanReport
 from notifier.rules.decision import Verdict
 from notifier.run import RunReport
 from notifier.run import run as run_everything
+from notifier.store.daily import list_batches
+from notifier.store.engine import reading
 from notifier.store.ledger import Sums
+from notifier.store.subjects import read_offices
 
 
 @click.command("plan")
@@ -69,6 +75,18 @@ def run(session: Session, on: date | datetime | None, form: str) -> None:
         show_json(report.as_json())
     else:
         show_run(report)
+        _show_held(session.app(on))
+
+
+def _show_held(app: App) -> None:
+    """What waits for an officer since this day, and how to let it out."""
+    today = app.clock.now().date() - timedelta(days=1)  # the day of an office in the west may still be that one
+    with reading(app.ready_engine) as connection:
+        offices = read_offices(connection)
+        found = list_batches(connection, held=True, since=today, limit=20)
+    gate = Gate(app.calendar_of, app.in_force.plan, Allowance(app.limits.envelope_tolerance, app.limits.envelope_slack))
+    for one in found:
+        click.echo(f"Held: {gate.sentence(one, offices[OfficeId(one.office_id)].code)}")
 
 
 def run_with_bar(session: Session, on: date | datetime | None, *, shown: bool) -> RunReport:

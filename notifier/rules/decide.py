@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from notifier.model import Entry, PartyId, Reason, Subject
-from notifier.rules.conditions import first_failing, first_holding, words
+from notifier.rules.concern import muted, stopped
 from notifier.rules.decision import Decision, Ground, Verdict
 from notifier.rules.facts import View
 from notifier.rules.judge import Judge
@@ -33,9 +33,9 @@ def decide(
     `underway`: asked for a ladder that already climbs, to which `late: skip` no longer speaks.
     """
     view = View(subject, now, ground.calendar, ground.rules, rule)
-    stopped = _stopped(rule, view)
-    if stopped is not None:
-        return [Decision(rule.name, step, Verdict.NOT, *stopped) for step in rule.steps]
+    silent = stopped(rule, view)
+    if silent is not None:
+        return [Decision(rule.name, step, Verdict.NOT, *silent) for step in rule.steps]
     entries = [entry for entry in entries if entry.rule == rule.name]
     decisions: list[Decision] = []
     occasions: list[Occasion] = []
@@ -46,23 +46,6 @@ def decide(
         else:
             occasions.extend(answer)
     return decisions + _for_each_recipient(rule, occasions, view, entries, ground, underway)
-
-
-def _stopped(rule: Rule, view: View) -> tuple[Reason, str] | None:
-    """Why the whole rule says nothing about this subject now."""
-    if not rule.enabled:
-        return Reason.SWITCHED_OFF, ""
-    if not rule.applies_at(view.subject.office.code):
-        return Reason.OTHER_OFFICE, view.subject.office.code
-    failing = first_failing(rule.when, view)
-    if failing is not None:
-        return Reason.NOT_CONCERNED, words(failing, view)
-    if rule.stays and view.subject.facts.get("state") not in rule.stays:
-        return Reason.NOT_CONCERNED, f"state: {view.subject.facts.get('state')}"
-    holding = first_holding(rule.unless, view)
-    if holding is not None:
-        return Reason.POINTLESS, words(holding, view)
-    return None
 
 
 def _for_each_recipient(
@@ -81,12 +64,32 @@ def _for_each_recipient(
             of_party.setdefault(recipient.party.id, []).append((occasion, recipient))
         decisions.extend(_nobody(rule, occasion, chosen, passed))
     deadline = deadline_instant(rule, view.dates, ground.calendar, ground.rules)
-    for theirs in of_party.values():
+    silenced = muted(rule, view, ground) if of_party else {}
+    for party_id, theirs in of_party.items():
+        if party_id in silenced:
+            decisions.extend(_muted(rule, *one, by=silenced[party_id]) for one in theirs)
+            continue
         bench = Judge(
             rule, view, ground, [occasion for occasion, _ in theirs], entries, theirs[0][1], deadline, underway
         )
         decisions.extend(bench.judge(occasion, recipient) for occasion, recipient in theirs)
     return decisions
+
+
+def _muted(rule: Rule, occasion: Occasion, recipient: Recipient, *, by: str) -> Decision:
+    """Another rule speaks to this recipient about the subject, and wants no other word beside it (S85)."""
+    return Decision(
+        rule.name,
+        occasion.step,
+        Verdict.NOT,
+        Reason.MUTED,
+        f"by {by}",
+        occasion.occurrence.number,
+        occasion.cycle.key,
+        recipient,
+        occasion.occurrence.at,
+        useful_until=occasion.useful_until,
+    )
 
 
 def _nobody(

@@ -250,6 +250,7 @@ def read_entries(connection: Connection, kind: SubjectKind, ids: Iterable[int]) 
                 useful_until=row.useful_until,
                 first_sent_at=row.first_sent_at,
                 reason=Reason(row.reason) if row.reason else None,
+                version=row.rule_digest,
                 forced=row.forced,
             )
         )

@@ -1,0 +1,264 @@
+"""The day's messages of one rule and office, where an officer has a word in them (`daily_batch`, S83, S84).
+
+A message is counted once for a person or household, whatever it tells, since it leaves as one (S80). What an officer
+lets out carries the event LET_OUT: it passes from then on, whichever day it is.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, String, and_, bindparam, cast, exists, func, literal, or_, select, update
+
+from notifier.model import NotificationId, NotificationState, Reason
+from notifier.store import tables as t
+from notifier.store.outbox import insert_once, note
+from notifier.store.subjects import chunks
+
+B, N = t.daily_batch.c, t.notification.c
+#: The line in a notification's story that says that an officer has let it out.
+LET_OUT = "let out"
+#: Why a batch may be held; a notification that waits with its batch says the same.
+HOLDS = (Reason.APPROVAL, Reason.LIMIT, Reason.ENVELOPE)
+
+#: Rule, office id and day.
+Key = tuple[str, int, date]
+
+
+class BatchState(StrEnum):
+    """Where the day's messages of a rule and office stand."""
+
+    OPEN = "open"  # no more than may leave without an officer
+    HELD = "held"
+    APPROVED = "approved"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class DailyBatch:
+    """One rule's messages of one office and day; `due` as last counted, those that have left included."""
+
+    id: int
+    rule: str
+    office_id: int
+    day: date
+    state: BatchState
+    reason: Reason | None
+    due: int
+    let_out: int
+    allowed: int | None
+    decided_by: str | None
+    decided_at: datetime | None
+    created_at: datetime
+
+    @property
+    def key(self) -> Key:
+        return self.rule, self.office_id, self.day
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What a worker found out about a batch."""
+
+    state: BatchState
+    reason: Reason | None
+    due: int
+    allowed: int | None
+
+
+def batch_of(row: Any) -> DailyBatch:
+    """A row of the table as a record."""
+    values = {name: row._mapping[name] for name in DailyBatch.__slots__}
+    values |= {"state": BatchState(row.state), "reason": Reason(row.reason) if row.reason else None}
+    return DailyBatch(**values)
+
+
+def read_batches(connection: Connection, keys: Collection[Key]) -> dict[Key, DailyBatch]:
+    """The batches of these rules, offices and days that were counted already."""
+    query = select(t.daily_batch).where(
+        B.rule.in_({rule for rule, _, _ in keys}),
+        B.office_id.in_({office for _, office, _ in keys}),
+        B.day.in_({day for _, _, day in keys}),
+    )
+    found = {batch.key: batch for batch in map(batch_of, connection.execute(query))}
+    return {key: batch for key, batch in found.items() if key in keys}
+
+
+def list_batches(connection: Connection, *, held: bool, since: date | None = None, limit: int) -> list[DailyBatch]:
+    """The batches, the newest day first; with `held` only those that wait for an officer."""
+    query = select(t.daily_batch).order_by(B.day.desc(), B.rule, B.office_id).limit(limit)
+    if held:
+        query = query.where(B.state == BatchState.HELD.value)
+    if since is not None:
+        query = query.where(B.day >= since)
+    return [batch_of(row) for row in connection.execute(query)]
+
+
+def held_as(day: date) -> str:
+    """What a notification that waits with the batch of a day says of it (`notification.detail`)."""
+    return f"for an officer, with the messages of {day.isoformat()}"
+
+
+def waits_with(key: Key) -> Any:
+    """The condition that a notification waits with a batch."""
+    rule, office_id, day = key
+    return and_(
+        N.rule == rule,
+        N.office_id == office_id,
+        N.state == NotificationState.SCHEDULED.value,
+        N.next_attempt_at.is_not(None),
+        N.reason.in_([reason.value for reason in HOLDS]),
+        N.detail == held_as(day),
+    )
+
+
+def person() -> Any:
+    """What a message is counted by: the person, or the household it is told in one message."""
+    return func.coalesce(literal("h:") + t.party.c.household, cast(N.party_id, String))
+
+
+def has_left() -> Any:
+    """A delivery was written for it, alone or among others; only what was claimed once can have one."""
+    own = exists().where(t.delivery.c.notification_id == N.id)
+    shared = exists().where(t.delivery_member.c.notification_id == N.id)
+    return and_(N.attempt > 0, or_(own, shared))
+
+
+def count_waiting(
+    connection: Connection, keys: Collection[tuple[str, int]], day: date, end: datetime
+) -> dict[tuple[str, int], int]:
+    """By rule and office: how many messages of the day want to leave before its `end` and have not left.
+
+    What waits with the batch of another day is that one's.
+    """
+    reasons = [reason.value for reason in HOLDS]
+    persons = (
+        select(N.rule, N.office_id, person().label("person"))
+        .join(t.party, t.party.c.id == N.party_id)
+        .where(
+            N.next_attempt_at <= end,
+            N.state == NotificationState.SCHEDULED.value,
+            N.first_sent_at.is_(None),
+            N.rule.in_({rule for rule, _ in keys}),
+            N.office_id.in_({office for _, office in keys}),
+            or_(N.reason.is_(None), N.reason.not_in(reasons), N.detail == held_as(day)),
+            ~has_left(),
+        )
+        .distinct()
+        .subquery()
+    )
+    query = select(persons.c.rule, persons.c.office_id, func.count()).group_by(persons.c.rule, persons.c.office_id)
+    return {(rule, office_id): count for rule, office_id, count in connection.execute(query)}
+
+
+def count_held(connection: Connection, key: Key) -> int:
+    """How many messages wait with a batch now."""
+    query = select(func.count(person().distinct())).select_from(t.notification).join(t.party).where(waits_with(key))
+    return int(connection.scalar(query) or 0)
+
+
+def hold_rows(
+    connection: Connection,
+    rows: Sequence[tuple[NotificationId, int, datetime]],
+    reason: Reason,
+    day: date,
+    *,
+    now: datetime,
+) -> None:
+    """Let notifications (id, attempt of the claim, until when) wait with their batch; they are locked already."""
+    ids = [key for key, _, _ in rows]
+    waiting: set[int] = set()
+    for chunk in chunks(ids):
+        query = select(N.id).where(N.id.in_(chunk), N.reason == reason.value, N.detail == held_as(day))
+        waiting |= set(connection.execute(query).scalars())
+    statement = (
+        update(t.notification)
+        .where(N.id == bindparam("key"), N.attempt == bindparam("mine"))
+        .values(
+            next_attempt_at=bindparam("until"),
+            offered_at=None,
+            reason=reason.value,
+            detail=held_as(day),
+            updated_at=now,
+        )
+    )
+    connection.execute(statement, [{"key": key, "mine": attempt, "until": until} for key, attempt, until in rows])
+    note(connection, [key for key in ids if key not in waiting], "held", reason, now=now, detail=held_as(day))
+
+
+def days_waited_with(connection: Connection, ids: Collection[NotificationId]) -> dict[NotificationId, date]:
+    """The day of the batch that each of these waits with, if it does."""
+    found: dict[NotificationId, date] = {}
+    for chunk in chunks(ids):
+        waits = N.reason.in_([reason.value for reason in HOLDS])
+        for row in connection.execute(select(N.id, N.detail).where(N.id.in_(chunk), waits, N.detail.is_not(None))):
+            found[NotificationId(row.id)] = date.fromisoformat(row.detail[-len("2026-01-31") :])
+    return found
+
+
+def already_let_out(connection: Connection, ids: Collection[NotificationId]) -> set[NotificationId]:
+    """Those that an officer has let out."""
+    found: set[NotificationId] = set()
+    e = t.event.c
+    for chunk in chunks(ids):
+        query = select(e.notification_id).where(e.notification_id.in_(chunk), e.what == LET_OUT)
+        found |= {NotificationId(key) for key in connection.execute(query).scalars()}
+    return found
+
+
+def write_counts(
+    connection: Connection, counts: Mapping[Key, Count], left: Mapping[Key, int], *, now: datetime
+) -> list[Key]:
+    """Keep what a worker found out, and how many messages it lets out; answers the batches that are held only now.
+
+    Called last before the commit, in the order of keys: the rows stay locked for no longer than that.
+    """
+    if counts:  # all that will be written, in one order, before anything is added: two workers cannot wait in a ring
+        _lock_batches(connection, set(counts) | set(left))
+    fresh = [
+        key
+        for key in sorted(counts)
+        if _keep(connection, key, counts[key], now) and counts[key].state is BatchState.HELD
+    ]
+    gone = [
+        {"of_rule": rule, "of_office": office_id, "of_day": day, "gone": left[rule, office_id, day]}
+        for rule, office_id, day in sorted(left)
+    ]
+    if gone:
+        mine = (B.rule == bindparam("of_rule"), B.office_id == bindparam("of_office"), B.day == bindparam("of_day"))
+        connection.execute(update(t.daily_batch).where(*mine).values(let_out=B.let_out + bindparam("gone")), gone)
+    return fresh
+
+
+def _lock_batches(connection: Connection, keys: Collection[Key]) -> None:
+    query = select(B.id).where(
+        B.rule.in_({rule for rule, _, _ in keys}),
+        B.office_id.in_({office for _, office, _ in keys}),
+        B.day.in_({day for _, _, day in keys}),
+    )
+    connection.execute(query.order_by(B.rule, B.office_id, B.day).with_for_update())
+
+
+def _keep(connection: Connection, key: Key, count: Count, now: datetime) -> bool:
+    """Whether the batch has come to this state only now."""
+    rule, office_id, day = key
+    reason = count.reason.value if count.reason else None
+    values = {"state": count.state.value, "reason": reason, "due": count.due, "allowed": count.allowed}
+    blank = {"rule": rule, "office_id": office_id, "day": day, "let_out": 0, "created_at": now}
+    added = connection.execute(insert_once(connection, t.daily_batch).values(blank | values).returning(B.id)).first()
+    if added is not None:
+        return True
+    if count.state is BatchState.HELD:
+        changed = update(t.daily_batch).where(is_batch(key), B.state != BatchState.HELD.value)
+        return bool(connection.execute(changed.values(values | {"decided_by": None, "decided_at": None})).rowcount)
+    same = update(t.daily_batch).where(is_batch(key), B.state == count.state.value)
+    connection.execute(same.values(due=count.due, allowed=count.allowed))
+    return False
+
+
+def is_batch(key: Key) -> Any:
+    """The condition that a row is this batch."""
+    rule, office_id, day = key
+    return and_(B.rule == rule, B.office_id == office_id, B.day == day)
