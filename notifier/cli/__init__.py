@@ -6,6 +6,8 @@ import click
 
 from notifier import __version__
 from notifier.cli.asking import explain, preview, trace
+from notifier.cli.batches import batches
+from notifier.cli.coverage import coverage
 from notifier.cli.demo import demo
 from notifier.cli.folder import init
 from notifier.cli.health import doctor, status
@@ -17,6 +19,7 @@ from notifier.cli.receipts import receipts
 from notifier.cli.register import import_, sample, sync
 from notifier.cli.rules import rules
 from notifier.cli.sending import plan, run
+from notifier.cli.simulate import simulate
 from notifier.cli.work import work
 
 
@@ -45,9 +48,12 @@ for command in (
     scheduler,
     web,
     rules,
+    simulate,
+    coverage,
     preview,
     explain,
     notifications,
+    batches,
     trace,
     optout,
     work,
