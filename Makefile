@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lock migration clean
+.PHONY: help setup demo test check rules editor oracle fuzz sentences lock migration clean
 
 BIN := .venv/bin
 #: The newest Python that really starts (a version manager's stand-in may not).
@@ -38,6 +38,22 @@ check: setup ## Formatter, linter, types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
+rules: setup ## Play the tests of the rules that ship
+	@$(BIN)/notifier rules test
+
+editor: setup ## Try the schema of rules in a real YAML language server (needs node and npm)
+	@npm install --silent --no-audit --no-fund --prefix .editor yaml-language-server@1.25.0
+	@$(BIN)/python -m tests.editor.drive
+
+oracle: setup ## Compare the engine with a second reading of the language, on invented rules and lives
+	@$(BIN)/python -m tests.oracle
+
+fuzz: setup ## Bend rules at random; the check must name every fault and never break
+	@$(BIN)/python -m tests.fuzz --count 5000
+
+sentences: setup ## Write which test proves which sentence of the rule language
+	@$(BIN)/python -m tests.sentences
+
 lock: setup ## Bring requirements.lock up to date with pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --group dev --custom-compile-command "make lock" pyproject.toml -o requirements.lock
@@ -47,5 +63,5 @@ migration: setup ## Write the migration to the tables of the code: make migratio
 	@$(BIN)/ruff format --quiet notifier/store/migrations
 
 clean: ## Remove everything that was made
-	@rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .editor
 	@find . -name __pycache__ -prune -exec rm -rf {} +

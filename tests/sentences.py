@@ -1,6 +1,6 @@
 """Which test proves which sentence: `python -m tests.sentences` writes docs/sentences.md from the tests themselves.
 
-A test names the sentences (S…), vectors (V…) and situations (N…) it proves in its docstring, or in `proves:` of a YAML test.
+A test names what it proves in its docstring, or in `proves:` of a YAML test: sentences S…, vectors V…, situations N….
 """
 
 import ast

@@ -30,6 +30,7 @@ KNOWS: dict[str, set[str]] = {
     "channels": {"errors", "model", "tokens"},
     "store": {"errors", "model", "rules"},
     # use cases
+    "rulesets": {"errors", "rules", "store"},
     "intake": {"errors", "model", "rules", "store"},
     "receipts": {"channels", "model", "store"},
     "reconcile": {"model", "rules", "store"},
@@ -39,10 +40,15 @@ KNOWS: dict[str, set[str]] = {
     "batch": {"model", "rules", "store"},
     "ladder": {"model", "rules", "store"},
     "render": {"calendar", "messages", "model", "rules"},
-    "guard": {"batch", "calendar", "model", "reconcile", "rules", "store"},
+    "gate": {"batch", "calendar", "model", "rules", "store"},
+    "quota": {"batch", "calendar", "model", "rules", "store"},
+    "guard": {"batch", "calendar", "gate", "model", "quota", "reconcile", "rules", "store"},
+    "merge": {"batch", "calendar", "model", "rules"},
     "record": {"batch", "channels", "ladder", "model", "receipts", "store"},
+    "drafts": {"batch", "calendar", "channels", "errors", "merge", "model", "render", "rules", "store"},
     "prepare": {
-        "batch", "calendar", "channels", "errors", "guard", "ladder", "model", "record", "render", "rules", "store",
+        "batch", "calendar", "channels", "drafts", "gate", "guard", "ladder", "merge", "model", "record", "render",
+        "store",
     },
     "dispatch": {
         "batch", "calendar", "channels", "clock", "guard", "ladder", "model", "prepare", "record", "render", "rules",
@@ -50,22 +56,35 @@ KNOWS: dict[str, set[str]] = {
     },
     "measure": {"calendar", "model", "rules", "store"},
     "explain": {"calendar", "errors", "model", "rules", "store"},
+    "caller": {"explain", "model", "rules", "store"},
     "preview": {"calendar", "errors", "ladder", "model", "render", "rules", "store"},
     "officer": {"errors", "model", "store"},
+    "simulate": {
+        "calendar", "errors", "intake", "messages", "model", "reconcile", "render", "rules", "sections", "store",
+    },
+    "compare": {"calendar", "errors", "messages", "model", "render", "rules", "rulesets", "simulate", "store"},
+    "coverage": {"model", "rules", "simulate", "store"},
     # the composition root, and what runs on it
     "app": {
         "batch", "calendar", "channels", "clock", "config", "dispatch", "errors", "messages", "model", "plan",
-        "receipts", "render", "rules", "store", "tokens",
+        "receipts", "render", "rules", "rulesets", "store", "tokens",
     },
     "worker": {"app", "casts", "channels", "errors", "model"},
     "scheduler": {"clock", "errors"},
     "run": {"app", "model", "reconcile", "relay", "store", "worker"},
-    "doctor": {"app", "errors", "model", "store", "worker"},
+    "doctor": {"app", "errors", "model", "rulesets", "store", "worker"},
     # doors
     "web": {"channels", "clock", "errors", "model", "receipts", "store", "tokens"},
+    # tests of rules, on the whole engine
+    "rehearsal": {
+        "app", "calendar", "casts", "channels", "clock", "config", "errors", "explain", "messages", "model", "officer",
+        "receipts", "rules", "rulesets", "run", "store", "web",
+    },
     "cli": {
-        "app", "calendar", "casts", "clock", "config", "doctor", "errors", "explain", "intake", "measure", "messages",
-        "model", "officer", "preview", "reconcile", "rules", "run", "scheduler", "store", "web", "worker",
+        "app", "calendar", "caller", "casts", "clock", "compare", "config", "coverage", "doctor", "errors",
+        "explain", "gate", "intake", "measure", "messages", "model", "officer", "preview", "reconcile",
+        "rehearsal", "render", "rules", "rulesets", "run", "scheduler", "sections", "simulate", "store", "web",
+        "worker",
     },
     # twins that ship for tests
     "testing": {"channels", "clock", "errors", "messages", "model"},

@@ -30,7 +30,8 @@ from notifier.model import (
 )
 from notifier.rules.fields import FIELDS
 from notifier.rules.load import check_rules, load_rules
-from notifier.rules.words import NOT_CARRIED_OUT, RULE_KEYS, STEP_KEYS
+from notifier.rules.reference import phrases_section, words_section
+from notifier.rules.words import RULE_KEYS, STEP_KEYS
 
 HERE = Path(__file__).parent.parent
 DOCS = HERE / "docs"
@@ -101,7 +102,7 @@ def test_no_page_speaks_of_a_command_or_option_that_is_not_there() -> None:
             name = " ".join(words[:2]) if words[0] in groups and len(words) > 1 else words[0]
             assert name in known or name in groups or words[0] == "COMMAND", f"{page.name}: notifier {called}"
             if name in known:
-                options = {option for one in known[name].params for option in one.opts}
+                options = {word for one in known[name].params for word in (*one.opts, *one.secondary_opts)}
                 wrong = {word for word in words if re.fullmatch(r"--[a-z-]+", word)} - options - {"--help"}
                 assert not wrong, f"{page.name}: notifier {called}"
 
@@ -246,8 +247,19 @@ def test_the_first_rule_a_reader_sees_has_twelve_lines() -> None:
 
 def test_every_key_of_the_language_is_in_the_guide() -> None:
     assert {*RULE_KEYS, *STEP_KEYS} <= named(AUTHORING)
-    refused = rows(AUTHORING, "What is not carried out yet")
-    assert set(refused) - {"key", "late: fold"} == set(NOT_CARRIED_OUT)
+
+
+def test_the_words_and_phrases_of_the_language_page_are_those_of_the_engine() -> None:
+    page = (DOCS / "language.md").read_text(encoding="utf-8")
+    assert words_section() in page
+    assert phrases_section() in page
+
+
+@pytest.mark.parametrize(("letter", "last"), [("S", 94), ("V", 27)])
+def test_every_sentence_and_vector_stands_once_in_the_language_page(letter: str, last: int) -> None:
+    page = (DOCS / "language.md").read_text(encoding="utf-8")
+    found = re.findall(rf"^(?:- \*\*|\| ){letter}(\d+)\b", page, re.MULTILINE)
+    assert [int(number) for number in found] == list(range(1, last + 1))
 
 
 # ---------------------------------------------------------------------------------------- operating and all
@@ -271,7 +283,9 @@ def test_every_example_of_settings_is_read(block: str, tmp_path: Path) -> None:
     assert not settings.sync or sync_queries(settings.sync)
 
 
-@pytest.mark.parametrize("kind", ["undeliverable", "expired", "missing date", "channel stopped", "unclear reply"])
+@pytest.mark.parametrize(
+    "kind", ["undeliverable", "expired", "missing date", "channel stopped", "unclear reply", "held batch"]
+)
 def test_every_kind_of_work_item_says_what_to_do(kind: str) -> None:
     source = "".join(file.read_text(encoding="utf-8") for file in (HERE / "notifier").rglob("*.py"))
     assert f'"{kind}"' in source
