@@ -203,6 +203,7 @@ class Line:
     reason: str | None
     detail: str | None
     zone: str
+    version: str = ""  # of the rule that decided, as `notifier rules versions` lists them
 
 
 def trace(engine: Engine, what: str) -> list[Line]:
@@ -255,6 +256,7 @@ def _lines(connection: Connection, rows: Mapping[int, Row[Any]]) -> list[Line]:
                 reason=reason,
                 detail=detail,
                 zone=offices[row.office_id].zone,
+                version=row.rule_digest[:12],
             )
         )
     return sorted(found, key=lambda line: (line.at, line.notification_id, ORDER.get(line.what, len(ORDER))))

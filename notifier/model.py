@@ -302,6 +302,7 @@ class Entry:
     first_sent_at: datetime | None = None
     reason: Reason | None = None
     forced: bool = False  # an officer asked for it: the guard ends it where it must, planning does not
+    version: str = ""  # of the rule that decided it: `Rule.version` at that time
 
     @property
     def key(self) -> StepKey:

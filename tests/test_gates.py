@@ -412,7 +412,7 @@ def test_a_plan_says_nothing_of_days_outside_it(sqlite_engine: Engine, folder: P
     """S83: within the span a day that is not named expects nothing; outside it nothing is expected of anybody."""
     world = office(sqlite_engine, folder)
     rule = world.rules.rules[0]
-    gate = Gate(world.calendar_of, a_plan(world), Allowance(20, 5))
+    gate = Gate(world.calendar_of, a_plan(world, envelope={"stay": {}}), Allowance(20, 5))
 
     room = gate.room(rule, "jakarta-barat", date(2026, 7, 31))
     assert room is not None

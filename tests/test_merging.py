@@ -516,6 +516,27 @@ def test_two_workers_with_half_a_family_each_send_one_message(
     assert [len(others) for _, others in members(world)] == [4]
 
 
+@pytest.mark.parametrize("first", ["the earlier claim", "the later claim"])
+def test_a_row_planned_between_claim_and_sending_doubles_nothing(engine: Engine, folder: Path, first: str) -> None:
+    """S80: who has not seen it sends without it. That is the one way to two messages, and each tells its own."""
+    world = world_of(engine, folder, rule(more="uncapped: yes"))
+    person(world, "budi")
+    itas(world, "2D1", "budi", date(2026, 6, 10))
+    world.at("2026-05-11 10:00").plan()
+    early, late = world.dispatcher, world.dispatcher
+    claimed = early._claim([NotificationId(1)], world.now)
+    itas(world, "2D2", "budi", date(2026, 6, 10))
+    world.plan()
+    following = late._claim([NotificationId(2)], world.now)  # knows of the first one, in the other worker's hand
+
+    pairs = [(early, claimed), (late, following)]
+    for worker, bundles in pairs if first == "the earlier claim" else reversed(pairs):
+        worker._prepare(bundles, {}, world.now, BatchReport())
+
+    expected = [(1, []), (2, [])] if first == "the earlier claim" else [(1, [2])]
+    assert members(world) == expected
+
+
 def test_many_workers_at_once_send_each_family_one_message(postgres_engine: Engine, folder: Path) -> None:
     """S80: real threads, each with one person's rows of eight families; nothing is lost, nothing doubled."""
     world = world_of(postgres_engine, folder, rule())

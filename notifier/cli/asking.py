@@ -210,6 +210,7 @@ def _answer(found: Explanation, answer: Answer, language: str) -> dict[str, obje
         "leaves_at": decision.leaves_at,
         "useful_until": decision.useful_until,
         "cycle": decision.cycle,
+        "version": (entry.version if entry else answer.rule.version)[:12],
         "notification": entry.id if entry else None,
         "state": entry.state if entry else None,
     }
@@ -231,6 +232,7 @@ def trace(session: Session, what: str, form: str) -> None:
             on_clock(line.at, ZoneInfo(line.zone)),
             line.notification_id,
             f"{line.rule}, {line.step}",
+            line.version[:6],
             line.subject,
             line.recipient,
             line.what,
@@ -239,7 +241,7 @@ def trace(session: Session, what: str, form: str) -> None:
         )
         for line in lines
     ]
-    headings = ["when", "id", "rule, step", "permit or case", "to", "what", "why", "more"]
+    headings = ["when", "id", "rule, step", "version", "permit or case", "to", "what", "why", "more"]
     show_table(headings, rows, empty="Nothing was ever planned or sent.")
 
 

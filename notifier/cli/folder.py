@@ -67,7 +67,7 @@ def _lines(setting: Setting) -> Iterator[str]:
 
 def _toml(setting: Setting) -> str:
     value = in_words(setting.default)
-    if isinstance(setting.default, int):
+    if isinstance(setting.default, int | float):
         return value
     if isinstance(setting.default, tuple):
         return "[" + ", ".join(f'"{part}"' for part in value.split(", ")) + "]"

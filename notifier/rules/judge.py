@@ -97,9 +97,12 @@ class Judge:
         if occasion.step.late.policy is LatePolicy.FOLD and not self.underway and self._is_late(occasion):
             return Verdict.LATER, Reason.FOLD, "", occasion.useful_until
         slot = self._slot(occasion)
-        leaves = self._leaves(occasion, slot)
+        heard = self._waits_for_tomorrow(occasion)
+        leaves = self._leaves(occasion, slot, after_today=heard)
         if leaves is None:
             return Verdict.NOT, Reason.TOO_LATE, "no sending hours are left", None
+        if heard:
+            return Verdict.LATER, Reason.TOLD_TODAY, "", leaves
         if at > now and leaves > now:
             return Verdict.LATER, Reason.NOT_YET, "", leaves
         if slot is not None and slot > now and leaves > now:
@@ -109,16 +112,17 @@ class Judge:
             return Verdict.LATER, Reason.SILENT_DAY if silent else Reason.SENDING_HOURS, "", leaves
         return Verdict.GOES, Reason.GOES, "", leaves
 
-    def _leaves(self, occasion: Occasion, slot: datetime | None) -> datetime | None:
+    def _leaves(self, occasion: Occasion, slot: datetime | None, *, after_today: bool = False) -> datetime | None:
         """A moment that would fall into the recipient's night may have to leave before it (S30)."""
+        calendar = self.ground.calendar
         return leaves_at(
             slot or occasion.occurrence.at,
             useful_until=occasion.useful_until,
             urgent=occasion.step.urgent,
             is_day=occasion.occurrence.is_day,
-            calendar=self.ground.calendar,
+            calendar=calendar,
             zone=self.zone,
-            now=self.view.now,
+            now=calendar.start_of(self.view.today + timedelta(days=1)) if after_today else self.view.now,
         )
 
     def _is_due(self, occasion: Occasion) -> bool:
@@ -171,22 +175,32 @@ class Judge:
         for entry in self.told:
             if self.policies.get(entry.step) in APART or entry.told_at is None:
                 continue
-            if occasion.occurrence.is_day and day_of(entry.told_at) in (
-                self.view.today,
-                self._day_it_was_spent(occasion),
-            ):
+            if day_of(entry.told_at) == self._day_it_is_spent(occasion):
                 return Reason.TOLD_TODAY, entry.step
             if entry.cycle in self.cycles and self._age_told(entry) > mine:
                 return Reason.SPENT, entry.step
         return None
 
-    def _day_it_was_spent(self, occasion: Occasion) -> date | None:
-        """The day of a step that another one of that day has replaced: it stays replaced on the next day (S36).
+    def _day_it_is_spent(self, occasion: Occasion) -> date | None:
+        """The day of a step that another message of that day replaces: it stays replaced on the next day (S36).
 
         A step whose moment a closure has only now moved to a day gone by was never due on it (S29, V24).
         """
-        known = self.known.get(occasion.key)
-        return occasion.occurrence.day if known is not None and known.state is NotificationState.SPENT else None
+        known, day = self.known.get(occasion.key), occasion.occurrence.day
+        was_spent = known is not None and known.state is NotificationState.SPENT
+        return day if was_spent or (day is not None and day >= self.view.today) else None
+
+    def _waits_for_tomorrow(self, occasion: Occasion) -> bool:
+        """A step that is late already waits when its recipient has heard something today (S36)."""
+        if occasion.step.late.policy in APART or not occasion.occurrence.is_day or not self._is_due(occasion):
+            return False
+        today = self.view.today
+        return any(
+            entry.told_at is not None
+            and self.policies.get(entry.step) not in APART
+            and self.ground.calendar.day_of(entry.told_at) == today
+            for entry in self.told
+        )
 
     def _age(self, occasion: Occasion) -> Age:
         """Day steps are compared as days (S35): a step of 08:15 is not older than one of 09:00 of the same day."""

@@ -187,10 +187,13 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """So many cycles of a rule for one person in so long (S82)."""
+    """So many cycles of a rule for one person in so long (S82); `str()` gives the phrase back."""
 
     cycles: int
     within: Length
+
+    def __str__(self) -> str:
+        return f"{self.cycles} in {self.within}"
 
 
 # ---------------------------------------------------------------------------------------------- conditions
