@@ -219,8 +219,10 @@ def test_a_family_with_one_telephone_gets_one_message_a_day(world: World) -> Non
     assert report.notifications == 5
 
 
-def test_a_sponsor_of_many_gets_one_message_a_day_and_the_holders_their_own(world: World) -> None:
-    """S80: merged for the recipient, not for the document."""
+def test_a_sponsor_of_many_gets_one_message_a_day_and_the_holders_their_own(engine: Engine, tmp_path: Path) -> None:
+    """S80: merged for the recipient, not for the document; on each kind of database."""
+    rules_of(tmp_path / "rules", STAY)
+    world = World(engine, rules=tmp_path / "rules", now="2026-03-02 08:00")
     world.person("S-1", "PT MAJU", kind="organisation")
     for place in range(4):
         world.person(f"P-{place}")
@@ -228,6 +230,8 @@ def test_a_sponsor_of_many_gets_one_message_a_day_and_the_holders_their_own(worl
     report = simulated(world, "2026-03-09", "2026-03-09")
 
     assert (report.messages, report.notifications) == (5, 8)
+    assert all(parts == 1 for parts in report.parts.values())
+    assert set(report.parts) == {(0, 0, "en")}
 
 
 def test_separate_messages_stay_separate(world: World, tmp_path: Path) -> None:

@@ -293,7 +293,7 @@ class Stretch:
                 continue
             day, today = self.days.day_of(told.at), self.days.day_of(now)
             if one.day is not None and day == today:
-                self.all.replaced.add((party, one.name))
+                self.all.replaced |= {(party, one.name)} if day == one.day else set()
                 return True  # S36
             if day == one.day and (party, one.name) in self.all.replaced:
                 return True  # spent on its own day, it stays so
