@@ -280,7 +280,10 @@ class Subject:
 
     @property
     def holder(self) -> Party | None:
-        return next((held.party for held in self.roles if held.role == "holder"), None)
+        for held in self.roles:  # asked for ten times in each decision, and nearly always the first
+            if held.role == "holder":
+                return held.party
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from notifier.calendar import national
@@ -173,6 +174,7 @@ def _zone_of(office: Office) -> ZoneInfo:
         ) from error
 
 
+@lru_cache(maxsize=1 << 16)  # a year of simulation asks for the same few thousand a million times
 def _instant(day: date, at: time, zone: ZoneInfo) -> datetime:
     # fold=0 does what S24 asks: a missing time moves on by the gap, a doubled one means the first.
     return datetime.combine(day, at, tzinfo=zone).astimezone(UTC)

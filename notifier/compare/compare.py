@@ -13,6 +13,7 @@ from notifier.compare.changes import Changes, Kind, changed_rules
 from notifier.compare.sources import Version
 from notifier.model import OfficeId, Subject, SubjectKind
 from notifier.render import Renderer
+from notifier.rules.rule import RuleSet
 from notifier.simulate.register import Stretch, subjects_of
 from notifier.simulate.report import Report
 from notifier.simulate.simulate import Rates, report_of
@@ -26,7 +27,7 @@ YOUNG_SHARE = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Both stages; the old one plays only what differs, the new one everything, for the envelope."""
+    """Both stages; the old one plays only what differs, the new one also what the plan has to say."""
 
     old: Stage
     new: Stage
@@ -69,7 +70,12 @@ def compare(
 ) -> Comparison:
     """Play both versions through over the period of the stage. Writes nothing; the plan is the caller's to keep."""
     changed = changed_rules(old.rules, new.rules)
-    pair = Pair(replace(stage, rules=old.rules, only_rules=changed), replace(stage, rules=new.rules), changed, sample)
+    pair = Pair(
+        replace(stage, rules=old.rules, only_rules=changed),
+        replace(stage, rules=new.rules, only_rules=changed | _foreseen(new.rules)),
+        changed,
+        sample,
+    )
     found = _together(in_processes(partial(compare_part, pair), parts_of(pair.new, processes)))
     reports = [
         report_of(one, tally.finish(), renderer, rates, seconds=0.0)
@@ -78,6 +84,11 @@ def compare(
     expected, unforeseen = _envelope(reports[1], found)
     plan = _plan(old, new, stage, expected, _summary(reports, changed, found.changes))
     return Comparison(reports[0], reports[1], changed, found.changes, plan, unforeseen)
+
+
+def _foreseen(rules: RuleSet) -> frozenset[str]:
+    """The rules a plan can say anything about: cases come and go within days."""
+    return frozenset(rule.name for rule in rules.rules if rule.subject is SubjectKind.PERMIT)
 
 
 def compare_part(pair: Pair, parts: Sequence[Stretch]) -> Found:
@@ -96,6 +107,8 @@ def compare_part(pair: Pair, parts: Sequence[Stretch]) -> Found:
                 found.new.add(subject, after)
                 changes.add(subject, before, [one for one in after if _name(pair.new, one) in pair.changed])
                 _note_age(found, pair.new, subject, after)
+        found.old.close()
+        found.new.close()
         found.new.counts.undecided = new.courses.undecided
         return found
 

@@ -58,8 +58,11 @@ def _for_each_recipient(
 ) -> list[Decision]:
     decisions: list[Decision] = []
     of_party: dict[PartyId, list[tuple[Occasion, Recipient]]] = {}
+    asked = {
+        to: recipients(to, view.subject, view.today, ground.adult_age) for to in {one.step.to for one in occasions}
+    }
     for occasion in occasions:
-        chosen, passed = recipients(occasion.step.to, view.subject, view.today, ground.adult_age)
+        chosen, passed = asked[occasion.step.to]
         for recipient in chosen:
             of_party.setdefault(recipient.party.id, []).append((occasion, recipient))
         decisions.extend(_nobody(rule, occasion, chosen, passed))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from notifier.calendar.office import OfficeCalendar
-from notifier.model import Entry, Office, Party, Subject
+from notifier.model import Entry, Office, Party, Subject, SubjectKind
 from notifier.reconcile import is_pending
 from notifier.rules.decision import Ground
 from notifier.rules.rule import Rule, RuleSet
@@ -15,8 +15,9 @@ from notifier.simulate.reads import Reads, Span, office_class_of
 
 log = logging.getLogger(__name__)
 
-#: So many kinds of subjects are remembered; then the oldest are forgotten all together.
-REMEMBERED = 400_000
+#: So many kinds of subjects are remembered; then all of them are forgotten. Cases count from instants, and hardly two
+#: are alike.
+REMEMBERED: Mapping[SubjectKind, int] = {SubjectKind.PERMIT: 400_000, SubjectKind.CASE: 5_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ class Courses:
         self.adult_age, self.share = adult_age, share
         self.undecided = 0
         self._reads: dict[int, Reads] = {}
-        self._known: dict[Hashable, Course] = {}
+        self._known: dict[SubjectKind, dict[Hashable, Course]] = {kind: {} for kind in SubjectKind}
+        self.kinds = 0  # how many were worked out
         self._classes: dict[int, int] = {}
         self._numbers: dict[Hashable, int] = {}
 
@@ -65,18 +67,16 @@ class Courses:
             id(rule), Reads(rule, self.rules, self.span, self.adult_age)
         )
         key, parties = reads.kind_of(subject, entries, calendar, self._class_of(subject.office))
-        course = self._known.get((id(rule), key)) if self.share else None
+        known = self._known[subject.kind]
+        course = known.get((id(rule), key)) if self.share else None
         if course is None:
             course = self._work_out(rule, subject, entries, calendar, parties)
-            if len(self._known) >= REMEMBERED:
-                self._known.clear()
-            self._known[id(rule), key] = course
+            self.kinds += 1
+            if len(known) >= REMEMBERED[subject.kind]:
+                known.clear()
+            if self.share:
+                known[id(rule), key] = course
         return course, parties
-
-    @property
-    def kinds(self) -> int:
-        """How many kinds of subjects were worked out and are remembered."""
-        return len(self._known)
 
     def _class_of(self, office: Office) -> Hashable:
         """The class itself is long; a number of it keeps the keys short."""

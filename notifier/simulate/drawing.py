@@ -6,7 +6,7 @@ from html import escape
 from math import ceil, log10, sqrt
 
 #: Colours of a stack, as classes of the style sheet; what is beyond them shares the last.
-COLOURS = 12
+COLOURS = 17
 WIDTH, HEIGHT, LEFT, BOTTOM = 960, 240, 56, 22
 CELL, GAP = 14, 3
 SHADES = 5

@@ -159,12 +159,17 @@ class Tally:
         if len(found) < SAMPLES:
             found.append(SmsSample(subject.kind, subject.id, party.id, telling.role, telling.at))
 
+    def close(self) -> None:
+        """Let go of what only counting needs: another process is not to be sent it."""
+        self.several, self.refused = frozenset(), frozenset()
+
     def take(self, other: "Tally") -> None:
         """Take in what another process found; its ways of travelling are numbered anew."""
         self.counts.add(other.counts)
         self.ways.desks |= other.ways.desks
         numbers = [self.ways.number(way) for way in other.ways.all]
-        for key, lead in other.shared.items():
+        while other.shared:  # taken out one by one, so that both need not fit into memory
+            key, lead = other.shared.popitem()
             way = numbers[lead >> HOUR_BITS & ((1 << WAY_BITS) - 1)]
             lead = lead & ~(((1 << WAY_BITS) - 1) << HOUR_BITS) | way << HOUR_BITS
             known = self.shared.get(key)
@@ -174,7 +179,8 @@ class Tally:
         """Count the shared messages, each once, and those for which a person would have to wait."""
         capped: dict[int, list[int]] = defaultdict(list)
         offices: dict[int, int] = {}
-        for key, lead in self.shared.items():
+        while self.shared:
+            key, lead = self.shared.popitem()
             rest, _ = _split(key, APART_BITS)
             rest, day = _split(rest, DAY_BITS)
             rest, office = _split(rest, OFFICE_BITS)
@@ -186,11 +192,10 @@ class Tally:
             self._count(number, step, office, day, hour, way)
             if not rule.uncapped and not rule.steps[step].urgent:
                 capped[who].append(day)
-                offices[who] = office
+                offices[who] = min(office, offices.get(who, office))  # in whatever order they come
         for who, days in capped.items():
             if len(days) > 1 and who not in self.ways.desks:
                 self.counts.waiting[offices[who]] += clashes(days, self.caps)
-        self.shared.clear()
         return self.counts
 
 

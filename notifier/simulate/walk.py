@@ -135,6 +135,7 @@ def count(stage: Stage, parts: Sequence[Stretch]) -> Tally:
                 connection, stretch, walker.questions, walker.offices, with_ledger=not stage.period.is_past
             ):
                 tally.add(subject, walker.told(subject, entries))
+        tally.close()
         tally.counts.kinds, tally.counts.undecided = walker.courses.kinds, walker.courses.undecided
         return tally
 
