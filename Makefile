@@ -31,7 +31,7 @@ demo: setup ## Show the whole job on an invented register, ending with the inbox
 	@$(BIN)/notifier demo
 
 test: setup ## Run every test, on SQLite, PostgreSQL, Redis, SMTP and HTTP servers of its own
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: setup ## Formatter, linter, types
 	@$(BIN)/ruff format --check .

@@ -39,7 +39,7 @@ def test_a_closure_announced_late_sends_the_newest_step_once_and_lists_what_cann
     told = [row for row in world.notifications() if row.told_at is not None and row.id not in before]
     assert [(row.step, row.subject_id) for row in told] == [("one-week", 1)]
     answers = {(one.rule.name, one.decision.step.name): one.decision.reason for one in world.explain("P20").answers}
-    assert answers["itas-extension", "two-weeks"] is Reason.TOLD_TODAY  # by one-week, the newer step
+    assert answers["itas-extension", "two-weeks"] is Reason.SPENT  # by one-week, the newer step
     assert notes(world, "deadline passed") == [
         "the days of the office have changed, and the last day to act is gone for 1: itas-extension: P10"
     ]
