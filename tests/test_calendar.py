@@ -29,11 +29,13 @@ ANY_DAY = st.dates(min_value=date(2024, 1, 1), max_value=date(2030, 12, 31))
     ],
 )
 def test_the_last_working_day_before_an_expiry(expiry: str, last: str) -> None:
+    """S11."""
     assert a_calendar().working_days_from(day(expiry), -1) == day(last)
 
 
 @pytest.mark.parametrize(("start", "fourth"), [("2026-03-16", "2026-03-27"), ("2026-12-22", "2026-12-30")])
 def test_four_working_days_after(start: str, fourth: str) -> None:
+    """S10."""
     assert a_calendar().working_days_from(day(start), 4) == day(fourth)
 
 
@@ -47,10 +49,12 @@ def test_four_working_days_after(start: str, fourth: str) -> None:
     ],
 )
 def test_a_closed_day_is_no_working_day(text: str, why: str) -> None:
+    """S10."""
     assert not a_calendar().is_working_day(day(text)), why
 
 
 def test_an_office_has_closures_working_days_and_a_week_of_its_own() -> None:
+    """S10."""
     own = a_calendar(
         closed_days=frozenset({day("2026-06-09")}),
         working_days=frozenset({day("2026-06-07"), day("2026-08-17")}),
@@ -65,6 +69,7 @@ def test_an_office_has_closures_working_days_and_a_week_of_its_own() -> None:
 
 @given(ANY_DAY, st.integers(min_value=1, max_value=40))
 def test_counting_working_days_agrees_with_walking_day_by_day(start: date, n: int) -> None:
+    """S10: the n-th strictly before or after; the day itself never counts."""
     calendar = a_calendar()
     for sign in (1, -1):
         found = calendar.working_days_from(start, sign * n)
@@ -115,12 +120,14 @@ def test_joint_leave_is_known_only_as_far_as_it_was_declared() -> None:
     "text", ["2026-03-21", "2026-03-22", "2026-08-17", "2027-03-10", "2027-03-11", "2027-08-17", "2028-08-17"]
 )
 def test_idul_fitri_and_independence_day_are_silent_everywhere(text: str) -> None:
+    """S28: the days."""
     assert a_calendar().is_silent_day(day(text))
     assert a_calendar("denpasar", "Asia/Makassar", province="Bali").is_silent_day(day(text))
 
 
 @pytest.mark.parametrize("text", ["2026-03-19", "2027-03-08"])
 def test_nyepi_is_silent_in_bali_only(text: str) -> None:
+    """S28: the days."""
     assert not a_calendar(province="DKI Jakarta").is_silent_day(day(text))
     assert not a_calendar().is_silent_day(day(text))
     assert a_calendar("denpasar", "Asia/Makassar", province="bali").is_silent_day(day(text))
@@ -154,6 +161,7 @@ silent days:
 
 
 def test_nine_o_clock_is_three_instants_in_the_three_zones_of_the_country() -> None:
+    """S1, S23."""
     names = ("Asia/Jakarta", "Asia/Makassar", "Asia/Jayapura")
     instants = [a_calendar(zone=name).instant(day("2026-06-09"), time(9)) for name in names]
     assert instants == [datetime(2026, 6, 9, hour, tzinfo=UTC) for hour in (2, 1, 0)]
@@ -165,12 +173,14 @@ def test_nine_o_clock_is_three_instants_in_the_three_zones_of_the_country() -> N
 
 
 def test_a_time_the_clock_skips_moves_on_and_a_doubled_one_means_the_first() -> None:
+    """S24."""
     amsterdam = a_calendar("amsterdam", "Europe/Amsterdam", country="NL")
     assert amsterdam.instant(day("2026-03-29"), time(2, 30)) == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
     assert amsterdam.instant(day("2026-10-25"), time(2, 30)) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
 
 
 def test_closing_time_of_a_closed_day_is_that_of_the_working_day_before_it() -> None:
+    """S39."""
     calendar = a_calendar(closes_at=time(16, 0))
     assert calendar.closing_instant(day("2026-06-09")) == utc("2026-06-09T16:00")
     assert calendar.closing_instant(day("2026-06-14")) == utc("2026-06-12T16:00")
@@ -203,6 +213,7 @@ def test_in_ramadan_the_counter_keeps_other_hours() -> None:
 def test_people_are_written_to_within_the_hours_of_that_very_day(
     text: str, zone: ZoneInfo, expected: list[str]
 ) -> None:
+    """S31."""
     got = a_calendar().sending_hours(day(text), zone)
     local = [f"{opens.astimezone(zone):%H:%M}-{closes.astimezone(zone):%H:%M}" for opens, closes in got]
     assert local == expected

@@ -295,6 +295,7 @@ def test_a_missing_value_satisfies_missing_and_nothing_else(read: Any, field: st
 
 @pytest.mark.parametrize("field", ["departure deadline", "attributes.choice", "sponsor", "open case"])
 def test_missing_holds_for_what_is_missing(read: Any, field: str) -> None:
+    """S88."""
     assert all_hold(read(f"{{{field}: missing}}"), about({}))
 
 
@@ -385,10 +386,12 @@ def test_the_holder_has_another_permit_for_which_every_line_holds(
 
 
 def test_the_permit_itself_is_not_another_one(read: Any) -> None:
+    """S92."""
     assert not all_hold(read("{holder has: {type: ITAS}}"), about({"type": "ITAS"}))
 
 
 def test_days_of_another_permit_are_asked_on_the_same_day(read: Any) -> None:
+    """S92, S91."""
     conditions = read("{holder has: {type: ITAS, issue: within last 30 days}}")
     view = about({"type": "ABTC"}, others=({**ITAS, "issue": date(2026, 2, 10)},))
 

@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from notifier.ladder import Way, ways
+from notifier.messages.templates import Templates
 from notifier.model import (
+    Channel,
     Entry,
     NotificationId,
     NotificationState,
@@ -19,6 +23,8 @@ from notifier.model import (
     Stay,
     Subject,
 )
+from notifier.reconcile import ending_of
+from notifier.render import Renderer, Senders
 from notifier.rules.decide import decide
 from notifier.rules.decision import Decision, Ground, Verdict
 from notifier.rules.rule import (
@@ -33,11 +39,13 @@ from notifier.rules.rule import (
     OneOf,
     Rule,
     RuleSet,
+    Rung,
     Step,
 )
-from notifier.testing import a_case_subject, a_party, a_permit_subject
-from tests.moment_makers import RULES, a_calendar, a_rule, a_step, anchor, day, length, utc
+from notifier.testing import a_case_subject, a_contact, a_party, a_permit_subject
+from tests.moment_makers import RULES, WIT, a_calendar, a_rule, a_step, an_office, anchor, day, length, utc
 
+PROJECT = Path(__file__).parent.parent
 CALENDAR = a_calendar()
 REGISTERED = datetime(2026, 1, 5, 2, tzinfo=UTC)
 DOCUMENTS = {
@@ -395,6 +403,30 @@ def test_what_is_late_waits_over_the_silent_days() -> None:
     assert CALENDAR.day_of(decision.leaves_at) == date(2026, 3, 23)
 
 
+@pytest.mark.parametrize(
+    ("now", "first", "second"),
+    [
+        ("2026-05-19 00:30", Reason.SENDING_HOURS, Reason.NOT_YET),
+        ("2026-05-19 05:00", Reason.SPENT, Reason.SENDING_HOURS),
+        ("2026-05-19 07:00", Reason.SPENT, Reason.GOES),
+    ],
+)
+def test_of_several_that_wait_for_the_morning_one_leaves(now: str, first: Reason, second: Reason) -> None:
+    """S32: the first waits for 07:00 until the second, which waits for it too, replaces it."""
+    rule = a_rule(
+        *steps(first="8 hours before payment deadline", second="4 hours before payment deadline"),
+        subject="case",
+        stays=("awaiting payment",),
+        deadline="payment deadline",
+    )
+    case = case_of(due=utc("2026-05-19 08:00"))
+
+    decisions = judged(rule, case, now=now)
+
+    assert reasons(decisions) == {"first": first, "second": second}
+    assert decisions[1].leaves_at == utc("2026-05-19 07:00")
+
+
 def test_a_condition_that_becomes_true_late_makes_the_step_late() -> None:
     """S43: refused on 28 May, told then."""
     unless: Conditions = (Line("status", OneOf(("renewal protected",))),)
@@ -719,6 +751,93 @@ def test_death_stops_every_message_but_those_to_officers_and_desks() -> None:
         ("S", "sponsor", Reason.HOLDER_DECEASED),
         ("A", "enforcement desk", Reason.GOES),
     }
+
+
+# -------------------------------------------------------------------------------------- S3, S5: office and days
+
+
+def test_a_permit_that_moved_keeps_what_was_told_and_waits_on_its_new_offices_clock() -> None:
+    """S3: Jakarta told T-14; T-7 is now Ambon's, two hours earlier in the world, and at 09:00 all the same."""
+    permit = a_permit(office=an_office("ambon", "Asia/Jayapura"))
+    ledger = [told("two_weeks", "2026-05-26 09:00")]
+
+    decisions = judged(a_rule(*LADDER[1:]), permit, ledger, calendar=a_calendar("ambon", "Asia/Jayapura"))
+
+    assert reasons(decisions) == {"two_weeks": Reason.TOLD, "one_week": Reason.NOT_YET}
+    assert decisions[1].leaves_at == utc("2026-06-03 09:00", WIT)
+    assert decisions[1].leaves_at == utc("2026-06-03 07:00")
+
+
+TEXTS = Templates.load(PROJECT / "templates")
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "left"),
+    [
+        ("Asia/Jakarta", "2026-06-03 09:00", 7),
+        ("Asia/Jakarta", "2026-06-09 23:30", 1),
+        ("Asia/Jayapura", "2026-06-09 23:30", 0),  # half past one on the 10th
+        ("Asia/Jakarta", "2026-06-10 23:59", 0),
+        ("Asia/Jakarta", "2026-06-11 00:00", -1),
+    ],
+)
+def test_the_days_left_are_counted_on_the_offices_clock(zone: str, now: str, left: int) -> None:
+    """S5."""
+    rule, calendar = a_rule(LADDER[2]), a_calendar(zone=zone)
+    permit = a_permit(office=an_office(zone=zone))
+    decision = judged(rule, permit, calendar=calendar)[0]
+    writer = Renderer(TEXTS, SET, Senders("I", "+62215550199", "i@office.example"), "", "", "", lambda *_: "")
+
+    facts = writer.facts(rule, decision, permit, "en", calendar=calendar, now=utc(now), optout_url="")
+
+    assert facts.days_left == left
+
+
+# --------------------------------------------------------------------------------------------- S73-S75: a ladder
+
+PHONE = "+6281200000010"
+ADDRESSES = (a_contact(Channel.WHATSAPP, PHONE), a_contact(Channel.SMS, PHONE, usable=False))
+
+
+@pytest.mark.parametrize(
+    ("suppressed", "whatsapp"),
+    [
+        (frozenset(), Way(Channel.WHATSAPP, PHONE)),
+        (frozenset({(Channel.WHATSAPP, PHONE)}), Way(Channel.WHATSAPP, None, Reason.OPTED_OUT)),
+        (frozenset({(Channel.SMS, PHONE)}), Way(Channel.WHATSAPP, PHONE)),
+    ],
+)
+def test_a_channel_without_a_usable_address_is_passed_over_with_its_reason(
+    suppressed: frozenset[tuple[Channel, str]], whatsapp: Way
+) -> None:
+    """S75."""
+    rung = Rung((Channel.WHATSAPP, Channel.SMS, Channel.EMAIL))
+
+    assert ways(rung, a_party(contacts=ADDRESSES), suppressed) == [
+        whatsapp,
+        Way(Channel.SMS, None, Reason.BAD_ADDRESS),
+        Way(Channel.EMAIL, None, Reason.NO_ADDRESS),
+    ]
+
+
+#: The first rung left on the 26th. The guard judges a ladder under way as if it were untold, else none could climb.
+CLIMBING = told("two_weeks", "2026-05-26 09:00", told_at=None)
+
+
+@pytest.mark.parametrize(("facts", "reason"), [({}, Reason.GOES), ({"status": "renewal protected"}, Reason.POINTLESS)])
+def test_before_every_rung_the_law_is_asked_again(facts: dict[str, Any], reason: Reason) -> None:
+    """S73: paid after the first rung, the second does not follow."""
+    rule = a_rule(LADDER[1], unless=(Line("status", OneOf(("renewal protected",))),))
+
+    assert reasons(judged(rule, a_permit(facts=facts), [CLIMBING], underway=True)) == {"two_weeks": reason}
+
+
+@pytest.mark.parametrize("newer", [[], [told("one_week", "2026-06-03 09:00")]])
+def test_a_newer_step_that_leaves_ends_the_older_ladder(newer: list[Entry]) -> None:
+    """S74: whether it is due or was told a moment ago."""
+    decisions = judged(a_rule(*LADDER[1:]), entries=[CLIMBING, *newer], now="2026-06-03 10:00", underway=True)
+
+    assert ending_of(CLIMBING, decisions[0], decisions) == (NotificationState.SPENT, Reason.SPENT, "one_week")
 
 
 # -------------------------------------------------------------------------------------- N3, S86, S93 and the rest

@@ -148,6 +148,7 @@ cases = st.builds(
 @settings(max_examples=60, deadline=None)
 @given(cases)
 def test_every_moment_is_non_decreasing_in_its_anchor(case: Case) -> None:
+    """S21."""
     rows = table(case)
     assert rows, case
     firsts = [moments[0] for _, moments in rows]
@@ -164,6 +165,7 @@ def test_every_moment_is_non_decreasing_in_its_anchor(case: Case) -> None:
     st.integers(min_value=0, max_value=24 * 60),
 )
 def test_the_interval_is_never_narrower_than_brute_force(case: Case, offset: int, span: timedelta, minute: int) -> None:
+    """S21."""
     after = utc(f"{FIRST + timedelta(days=offset)}T00:00") + timedelta(minutes=minute)
     until = after + span
     calendar = office(case.office)
@@ -180,6 +182,7 @@ def test_the_interval_is_never_narrower_than_brute_force(case: Case, offset: int
     ("send", "deadline"), [pair for pair in ON_DAYS if pair[1] != "expiry" or "issue" not in pair[0]]
 )
 def test_for_a_single_moment_the_interval_is_exactly_what_fires(send: str, deadline: str | None, where: str) -> None:
+    """S21."""
     case = Case(send, deadline, None, where)
     rows = table(case)
     calendar = office(where)

@@ -29,6 +29,8 @@ from moment_makers import (
 )
 
 from notifier.calendar.office import OfficeCalendar
+from notifier.ladder import SHORTEST_WAIT, wait
+from notifier.model import Channel
 from notifier.rules.moments import (
     Dates,
     add_length,
@@ -41,7 +43,7 @@ from notifier.rules.moments import (
     useful_until,
 )
 from notifier.rules.places import elapsed
-from notifier.rules.rule import Late, LatePolicy, Length, Unit, Window
+from notifier.rules.rule import Late, LatePolicy, Length, Rung, Unit, Window
 
 CALENDAR = a_calendar()
 BALI = a_calendar("denpasar", "Asia/Makassar", province="Bali")
@@ -53,12 +55,14 @@ ANY_DAY = st.dates(min_value=date(2024, 1, 1), max_value=date(2030, 12, 31))
 
 @given(ANY_DAY, st.integers(min_value=1, max_value=400))
 def test_days_and_weeks_are_exactly_so_many_dates(start: date, n: int) -> None:
+    """S6."""
     assert (add_length(start, Length(n, Unit.DAY), 1, CALENDAR) - start).days == n
     assert (start - add_length(start, Length(n, Unit.WEEK), -1, CALENDAR)).days == 7 * n
 
 
 @given(ANY_DAY, st.integers(min_value=1, max_value=240), st.sampled_from([1, -1]))
 def test_months_keep_the_day_of_the_month_or_take_the_last_one(start: date, n: int, sign: int) -> None:
+    """S7."""
     got = add_length(start, Length(n, Unit.MONTH), sign, CALENDAR)
     assert type(got) is date
     assert (got.year * 12 + got.month) - (start.year * 12 + start.month) == sign * n
@@ -68,6 +72,7 @@ def test_months_keep_the_day_of_the_month_or_take_the_last_one(start: date, n: i
 
 @given(ANY_DAY, st.integers(min_value=1, max_value=20), st.sampled_from([1, -1]))
 def test_a_year_is_twelve_months(start: date, n: int, sign: int) -> None:
+    """S7."""
     year = add_length(start, Length(n, Unit.YEAR), sign, CALENDAR)
     assert year == add_length(start, Length(12 * n, Unit.MONTH), sign, CALENDAR)
 
@@ -80,6 +85,7 @@ def test_a_length_keeps_the_order_of_days(start: date, gap: int, unit: Unit, n: 
 
 
 def test_minutes_cannot_be_counted_from_a_day_nor_days_between_instants() -> None:
+    """S9."""
     with pytest.raises(ValueError, match="30 minutes cannot be counted from a day"):
         add_length(day("2026-06-09"), length("30 minutes"), 1, CALENDAR)
     with pytest.raises(ValueError, match="2 days is not a stretch between instants"):
@@ -89,7 +95,52 @@ def test_minutes_cannot_be_counted_from_a_day_nor_days_between_instants() -> Non
 # ---------------------------------------------------------------------------------------------- anchors
 
 
+DAY = day("2026-06-10")
+INSTANT = utc("2026-06-10T10:20")
+
+
+@pytest.mark.parametrize(
+    ("name", "subject"),
+    [
+        ("expiry", "permit"),
+        ("issue", "permit"),
+        ("arrival", "permit"),
+        ("departure deadline", "permit"),
+        ("recommended day", "permit"),
+        ("anniversary", "permit"),
+        ("holder turns 18", "permit"),
+        ("window opens", "permit"),
+        ("window closes", "permit"),
+        ("documents deadline", "case"),
+        ("service deadline", "case"),
+        ("collection deadline", "case"),
+    ],
+)
+def test_a_day_anchor_gives_a_day_and_no_minutes(name: str, subject: str) -> None:
+    """S2, S9: minutes need an instant."""
+    fields = ("expiry", "issue", "arrival", "departure deadline", f"{name}")
+    given_dates = dates(dict.fromkeys(fields, DAY), born=day("2008-06-10"))
+    every = {"subject": subject, "anniversary": (length("1 year"), anchor("issue")) if name == "anniversary" else None}
+    found = moments_of(f"1 day before {name}", given_dates, CALENDAR, **every)
+    assert found
+    assert all(one.is_day for one in found)
+    assert moments_of(f"30 minutes before {name}", given_dates, CALENDAR, **every) == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["submission", "payment", "payment deadline", "appointment", "state begins", "closing"]
+)
+def test_an_instant_anchor_gives_minutes_and_days_before_it(name: str) -> None:
+    """S2, S8: from a day on it is the office's date of the instant that counts."""
+    given_dates = dates({name: INSTANT}, began=INSTANT, kind=None)
+    (minutes,) = moments_of(f"30 minutes before {name}", given_dates, CALENDAR, subject="case")
+    (eve,) = moments_of(f"1 day before {name}", given_dates, CALENDAR, subject="case")
+    assert (minutes.at, minutes.is_day) == (INSTANT - timedelta(minutes=30), False)
+    assert (eve.day, eve.is_day) == (day("2026-06-09"), True)
+
+
 def test_windows_come_from_the_most_specific_entry() -> None:
+    """S13."""
     opens = anchor("window opens")
     itas = with_expiry("2026-06-30", "ITAS")
     special = dates({"expiry": day("2026-06-30")}, office="karawang", kind="ITAS")
@@ -119,6 +170,7 @@ def test_windows_come_from_the_most_specific_entry() -> None:
     ],
 )
 def test_a_step_without_its_date_has_no_moment(send: str, given_dates: Dates) -> None:
+    """S20."""
     assert moments_of(send, given_dates, CALENDAR) == ()
 
 
@@ -135,6 +187,7 @@ def test_a_moment_names_the_date_it_counts_from() -> None:
 
 
 def test_days_from_an_instant_count_from_its_date_at_the_office() -> None:
+    """S1, S8."""
     jayapura = a_calendar("jayapura", "Asia/Jayapura")
     late = dates({"appointment": utc("2026-06-09T23:30", WIB)}, kind=None)  # already the 10th in Jayapura
     assert days_of("1 day before appointment", late, jayapura, subject="case") == ["2026-06-09"]
@@ -168,6 +221,7 @@ def test_a_deadline_or_window_counted_from_itself_is_no_date_rather_than_a_loop(
     ],
 )
 def test_each_kind_of_moment_moves_its_own_way(send: str, expected: str) -> None:
+    """S25."""
     # expiry on a Sunday; the window opens on Sunday 16 August, before Independence Day
     assert days_of(send, with_expiry("2026-08-30"), CALENDAR) == [expected]
 
@@ -179,6 +233,7 @@ def test_a_step_before_its_anchor_never_moves_past_it() -> None:
 
 
 def test_a_step_that_would_move_past_the_deadline_moves_earlier_or_stays() -> None:
+    """S27, S26."""
     friday = with_expiry("2026-06-12")
     assert days_of("2 days after expiry", friday, CALENDAR) == ["2026-06-15"]
     # earlier would be the day of expiry itself, so it stays (S26)
@@ -191,6 +246,7 @@ def test_a_step_that_would_move_past_the_deadline_moves_earlier_or_stays() -> No
 
 
 def test_only_urgent_steps_speak_on_silent_days() -> None:
+    """S28."""
     given_dates = with_expiry("2026-08-17")
     assert days_of("on expiry", given_dates, CALENDAR, closed=Closed.IGNORE) == ["2026-08-16"]
     assert days_of("on expiry", given_dates, CALENDAR, closed=Closed.IGNORE, urgent=True) == ["2026-08-17"]
@@ -198,6 +254,7 @@ def test_only_urgent_steps_speak_on_silent_days() -> None:
 
 
 def test_a_working_day_declared_on_a_silent_day_is_not_used_either() -> None:
+    """S28, S10."""
     open_on_the_17th = a_calendar(working_days=frozenset({day("2026-08-17")}))
     tuesday = with_expiry("2026-08-18")
     assert days_of("last working day before expiry", tuesday, open_on_the_17th) == ["2026-08-14"]
@@ -205,6 +262,7 @@ def test_a_working_day_declared_on_a_silent_day_is_not_used_either() -> None:
 
 
 def test_nyepi_holds_a_message_in_bali_and_not_in_jakarta() -> None:
+    """S28: where it applies, and under `ignore` too."""
     given_dates = with_expiry("2026-03-18")
     step = {"closed": Closed.IGNORE}
     assert days_of("1 day after expiry", given_dates, CALENDAR, **step) == ["2026-03-19"]
@@ -212,6 +270,7 @@ def test_nyepi_holds_a_message_in_bali_and_not_in_jakarta() -> None:
 
 
 def test_instants_never_move() -> None:
+    """S25, S12."""
     appointment = dates({"appointment": utc("2026-06-07T10:00")}, kind=None)  # a Sunday
     (one,) = moments_of("on appointment", appointment, CALENDAR, subject="case")
     assert (one.at, one.day, one.is_day) == (utc("2026-06-07T10:00"), None, False)
@@ -227,6 +286,7 @@ def test_instants_never_move() -> None:
 def test_a_moved_step_never_crosses_its_anchor_nor_falls_on_a_day_it_may_not_use(
     send: str, closed: Closed | None, urgent: bool, expiry: date
 ) -> None:
+    """S26, S28, S25."""
     given_dates = dates({"expiry": expiry})
     (one,) = moments_of(send, given_dates, CALENDAR, closed=closed, urgent=urgent)
     assert one.day is not None
@@ -254,17 +314,20 @@ def test_a_moved_step_never_crosses_its_anchor_nor_falls_on_a_day_it_may_not_use
     ],
 )
 def test_halfway_is_an_instant_when_time_is_short_and_a_day_when_it_is_not(begin: str, end: str, expected: str) -> None:
+    """S16."""
     given_dates = dates({"payment deadline": utc(end)}, began=utc(begin), kind=None)
     (one,) = moments_of("halfway to payment deadline", given_dates, CALENDAR, subject="case")
     assert one.at == utc(expected)
 
 
 def test_halfway_of_a_permit_begins_at_its_issue() -> None:
+    """S16: of seventeen days the eighth."""
     given_dates = dates({"issue": day("2026-06-01"), "expiry": day("2026-06-18")})
     assert days_of("halfway to expiry", given_dates, CALENDAR) == ["2026-06-09"]
 
 
 def test_every_working_day_is_each_one_between_both_ends() -> None:
+    """S18."""
     send = "every working day from 1 day after expiry until 8 days after expiry"
     got = moments_of(send, with_expiry("2026-05-12"), CALENDAR)
     assert [str(one.day) for one in got] == ["2026-05-13", "2026-05-18", "2026-05-19", "2026-05-20"]
@@ -272,17 +335,20 @@ def test_every_working_day_is_each_one_between_both_ends() -> None:
 
 
 def test_every_second_working_day_skips_one() -> None:
+    """S18."""
     send = "every 2 working days from expiry until 8 days after expiry"
     assert days_of(send, with_expiry("2026-06-06"), CALENDAR) == ["2026-06-08", "2026-06-10", "2026-06-12"]
 
 
 def test_every_stops_at_at_most_and_before_a_beginning_after_its_end() -> None:
+    """S18."""
     send = "every 7 days from 90 days before expiry until expiry"
     assert len(moments_of(send, with_expiry("2026-06-30"), CALENDAR, at_most=5)) == 5
     assert moments_of("every 1 day from expiry until 3 days before expiry", with_expiry("2026-06-30"), CALENDAR) == ()
 
 
 def test_every_so_many_hours_is_elapsed_time_up_to_and_including_the_end() -> None:
+    """S18, S9."""
     given_dates = dates({"appointment": utc("2026-06-09T12:00")}, kind=None)
     send = "every 6 hours from 12 hours before appointment until appointment"
     got = [one.at for one in moments_of(send, given_dates, CALENDAR, subject="case")]
@@ -297,6 +363,7 @@ def test_every_so_many_hours_until_a_day_ends_with_that_day() -> None:
 
 
 def test_each_anniversary_is_counted_from_the_issue_in_one_go() -> None:
+    """S15: issued on 29 February, and back on it after twenty years."""
     given_dates = dates({"issue": day("2024-02-29")}, kind="ITAP")
     every_five_years = (length("5 years"), anchor("issue"))
     got = moments_of("on anniversary", given_dates, CALENDAR, anniversary=every_five_years, closed=Closed.IGNORE)
@@ -339,6 +406,7 @@ def test_every_within_an_anniversary_has_numbers_of_its_own() -> None:
     ],
 )
 def test_a_deadline_is_the_end_of_its_day_or_an_instant(deadline: str, instant: str, act_by: str) -> None:
+    """S39."""
     rule = a_rule(deadline=deadline)
     given_dates = dates({"expiry": day("2026-06-14"), "appointment": utc("2026-06-09T10:00")})
     assert deadline_instant(rule, given_dates, CALENDAR, RULES) == utc(instant)
@@ -361,6 +429,7 @@ def test_a_deadline_is_the_end_of_its_day_or_an_instant(deadline: str, instant: 
 def test_without_a_deadline_a_message_is_useful_until_what_it_counts_towards_or_a_week(
     send: str, expected: str
 ) -> None:
+    """S39."""
     given_dates = dates(
         {"expiry": day("2026-06-30"), "issue": day("2026-06-01"), "appointment": utc("2026-06-09T10:00")}
     )
@@ -375,6 +444,7 @@ def test_without_a_deadline_a_message_is_useful_until_what_it_counts_towards_or_
     [("7 days", "2026-06-24T09:00"), ("6 hours", "2026-06-17T15:00"), ("2 months", "2026-07-01T00:00")],
 )
 def test_within_shortens_the_use_of_a_message_and_never_lengthens_it(within: str, expected: str) -> None:
+    """S39."""
     given_dates = with_expiry("2026-06-30")
     step = a_step("13 days before expiry", late=Late(LatePolicy.NEWEST, length(within)))
     rule = a_rule(step, deadline="expiry")
@@ -423,34 +493,48 @@ def test_within_the_hours_it_may_leave_now() -> None:
     assert leaves("2026-06-09T09:00", now="2026-06-01T00:00") == utc("2026-06-09T09:00")
 
 
+def test_first_the_day_is_moved_then_the_time_is_set_and_then_the_sending_hours_are_asked() -> None:
+    """S22: a Sunday, on which 11:45 would do, moves to a Friday, on which it is the hour of prayer."""
+    (one,) = moments_of("on expiry", with_expiry("2026-06-14"), CALENDAR, time=time(11, 45))
+    assert leaves("2026-06-14T11:45", now="2026-06-01T00:00") == utc("2026-06-14T11:45")
+    assert one.at == utc("2026-06-12T11:45")
+    assert leaves("2026-06-12T11:45", now="2026-06-01T00:00") == utc("2026-06-12T13:00")
+
+
 def test_the_hours_are_half_open() -> None:
+    """S30."""
     assert leaves("2026-06-09T19:59:59", is_day=False) == utc("2026-06-09T19:59:59")
     assert leaves("2026-06-09T20:00", is_day=False) == utc("2026-06-10T07:00")
     assert leaves("2026-06-09T06:59:59", is_day=False) == utc("2026-06-09T07:00")
 
 
 def test_what_is_late_leaves_in_the_next_hours_closed_day_or_not() -> None:
+    """S42."""
     assert leaves("2026-06-05T09:00", now="2026-06-05T21:00") == utc("2026-06-06T07:00")  # a Saturday
 
 
 def test_only_silent_days_hold_what_is_late() -> None:
+    """S42, S28."""
     now = "2026-03-20T21:00"
     assert leaves("2026-03-20T09:00", now=now) == utc("2026-03-23T07:00")
     assert leaves("2026-03-20T09:00", now=now, urgent=True) == utc("2026-03-21T07:00")
 
 
 def test_after_its_use_nothing_leaves() -> None:
+    """S39."""
     assert leaves("2026-06-09T09:00", now="2026-06-10T00:01", until="2026-06-10T00:00", urgent=True) is None
     assert leaves("2026-06-09T16:00", now="2026-06-09T08:00", until="2026-06-09T15:00", urgent=True) is None
 
 
 def test_an_instant_that_would_be_too_late_leaves_only_when_urgent() -> None:
+    """S30."""
     common = {"until": "2026-06-09T21:00", "is_day": False}
     assert leaves("2026-06-09T20:30", urgent=True, **common) == utc("2026-06-09T20:30")
     assert leaves("2026-06-09T20:30", urgent=False, **common) is None
 
 
 def test_a_day_step_whose_hours_are_over_waits_for_the_morning() -> None:
+    """S31, S42."""
     # planned in time it would have left at 14:59
     assert leaves("2026-03-05T16:00", now="2026-03-05T15:10") == utc("2026-03-06T09:00")
     assert leaves("2026-03-05T16:00", now="2026-03-01T00:00") == utc("2026-03-05T14:59")
@@ -458,6 +542,7 @@ def test_a_day_step_whose_hours_are_over_waits_for_the_morning() -> None:
 
 
 def test_the_recipients_clock_counts_not_the_offices() -> None:
+    """S30."""
     assert leaves("2026-06-09T18:30", zone=WIT, is_day=False) == utc("2026-06-10T07:00", WIT)
     assert leaves("2026-06-09T09:00", zone=AMSTERDAM) == utc("2026-06-09T07:00", AMSTERDAM)
 
@@ -475,6 +560,7 @@ def test_the_recipients_clock_counts_not_the_offices() -> None:
 def test_nothing_leaves_outside_the_hours_but_what_is_urgent_and_would_be_too_late(
     local: datetime, lead: int, use: int, urgent: bool, is_day: bool, zone: ZoneInfo, calendar: OfficeCalendar
 ) -> None:
+    """S30, S28."""
     at = utc(local.replace(second=0, microsecond=0).isoformat())
     now, until = at - timedelta(minutes=lead), at + timedelta(minutes=use)
     got = leaves_at(at, useful_until=until, urgent=urgent, is_day=is_day, calendar=calendar, zone=zone, now=now)
@@ -502,3 +588,45 @@ def next_allowed(start: datetime, urgent: bool, zone: ZoneInfo, calendar: Office
     quarter = timedelta(minutes=15)
     walk = start + timedelta(minutes=-start.minute % 15)
     return next((one for k in range(800) if is_allowed(one := walk + k * quarter, urgent, zone, calendar)), None)
+
+
+# ------------------------------------------------------------------------------------ waits between rungs
+
+RUNGS = (
+    Rung((Channel.WHATSAPP,)),
+    Rung((Channel.SMS,), length("6 hours")),
+    Rung((Channel.EMAIL,), length("24 hours")),
+)
+
+
+def waits_until(rungs: tuple[Rung, ...], rung: int, *, now: str, until: str | None = None) -> datetime:
+    """When a rung follows whose first one left at 08:15 on 9 June."""
+    return utc(now) + wait(
+        rungs,
+        rung,
+        now=utc(now),
+        first_sent_at=utc("2026-06-09T08:15"),
+        useful_until=utc(until) if until else None,
+        default_wait=timedelta(hours=24),
+    )
+
+
+def test_a_written_wait_counts_from_the_first_rung() -> None:
+    """S68."""
+    assert waits_until(RUNGS, 1, now="2026-06-09T08:15") == utc("2026-06-09T14:15")
+    assert waits_until(RUNGS, 2, now="2026-06-09T14:15") == utc("2026-06-10T08:15")
+
+
+def test_without_a_written_wait_the_next_rung_follows_a_day_after_the_one_before() -> None:
+    """S70: counted from the rung before, and not from the first."""
+    rungs = (RUNGS[0], RUNGS[1], Rung((Channel.EMAIL,)))
+    assert waits_until(rungs, 2, now="2026-06-09T14:15") == utc("2026-06-10T14:15")
+
+
+def test_waits_shrink_as_the_end_comes_near_but_not_below_ten_minutes() -> None:
+    """S71."""
+    closing = "2026-06-09T15:00"
+    assert waits_until(RUNGS, 1, now="2026-06-09T08:15", until=closing) == utc("2026-06-09T10:30")
+    assert waits_until(RUNGS, 2, now="2026-06-09T10:30", until=closing) == utc("2026-06-09T12:45")
+    assert waits_until(RUNGS, 2, now="2026-06-09T14:55", until=closing) == utc("2026-06-09T14:55") + SHORTEST_WAIT
+    assert timedelta(minutes=10) == SHORTEST_WAIT

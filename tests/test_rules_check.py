@@ -285,7 +285,7 @@ class OneBusyDay:
 
 
 def test_a_rule_for_nobody_and_a_limit_below_the_worst_day_are_doubts(tmp_path: Path) -> None:
-    """S83, V26: before Lebaran many steps fall on one day."""
+    """S83: before Lebaran many steps fall on one day."""
     nobody = write(tmp_path, "nobody", **{"type: ITAS": "type: ITAP"})
     known = Known(register=OneBusyDay())
     assert doubts([nobody], known) == [

@@ -33,6 +33,7 @@ def test_planning_the_same_moment_twice_adds_nothing(world: World) -> None:
 
 
 def test_a_corrected_expiry_repeats_nothing_that_was_sent(world: World) -> None:
+    """S48, S50."""
     world.plan()
     itas(world, date(2026, 6, 10))
     world.days("2026-05-10", "2026-05-26")
@@ -46,6 +47,7 @@ def test_a_corrected_expiry_repeats_nothing_that_was_sent(world: World) -> None:
 
 
 def test_a_pending_step_moves_with_the_corrected_date(world: World) -> None:
+    """S48."""
     world.plan()
     itas(world, date(2026, 6, 10))
     world.days("2026-05-10", "2026-05-26")
@@ -58,6 +60,7 @@ def test_a_pending_step_moves_with_the_corrected_date(world: World) -> None:
 
 
 def test_a_renewal_begins_a_new_cycle(world: World) -> None:
+    """S48, S47."""
     world.plan()
     itas(world, date(2026, 6, 10))
     world.days("2026-05-10", "2026-06-09")
@@ -84,6 +87,7 @@ def test_going_back_to_an_old_date_resumes_the_old_cycle(world: World) -> None:
 
 
 def test_after_five_days_asleep_only_the_newest_due_step_goes_and_counts_true_days(world: World) -> None:
+    """S35, S5: days are counted when it is sent."""
     world.plan()
     itas(world, date(2026, 6, 10))
     world.at("2026-05-19").run()
@@ -98,6 +102,7 @@ def test_after_five_days_asleep_only_the_newest_due_step_goes_and_counts_true_da
 
 
 def test_a_permit_registered_late_gets_one_message_and_not_four(world: World) -> None:
+    """S35, S38."""
     world.plan()
     world.at("2026-05-22 10:00")
     itas(world, date(2026, 6, 10))
@@ -107,6 +112,7 @@ def test_a_permit_registered_late_gets_one_message_and_not_four(world: World) ->
 
 
 def test_switching_the_rules_on_floods_nobody(world: World) -> None:
+    """S44."""
     itas(world, date(2026, 6, 10))
 
     report = world.at("2026-05-22 10:00").run()
@@ -118,6 +124,7 @@ def test_switching_the_rules_on_floods_nobody(world: World) -> None:
 
 
 def test_a_case_paid_between_plan_and_send_gets_no_reminder_and_says_why(world: World) -> None:
+    """S34, S93: and explain gives the reason."""
     world.plan()
     itas(world, date(2026, 6, 10))
     world.at("2026-05-27 06:00").plan()  # planned for 09:00, not sent yet
@@ -132,6 +139,7 @@ def test_a_case_paid_between_plan_and_send_gets_no_reminder_and_says_why(world: 
 
 
 def test_the_guard_alone_stops_what_was_paid_after_the_last_plan(world: World) -> None:
+    """S34, S73: asked again before the first rung, without a plan between."""
     world.plan()
     itas(world, date(2026, 6, 10))
     world.at("2026-05-27 06:00").plan()
@@ -144,6 +152,7 @@ def test_the_guard_alone_stops_what_was_paid_after_the_last_plan(world: World) -
 
 
 def test_what_was_cancelled_as_protected_revives_when_the_renewal_is_refused(world: World) -> None:
+    """S43."""
     world.plan()
     itas(world, date(2026, 6, 10))
     world.at("2026-05-27 06:00").plan()
@@ -156,6 +165,7 @@ def test_what_was_cancelled_as_protected_revives_when_the_renewal_is_refused(wor
 
 
 def test_nine_in_the_morning_is_three_instants_in_three_zones(engine: Engine) -> None:
+    """S1, S23."""
     world = World(engine)
     world.office("makassar", "Asia/Makassar")
     world.office("ambon", "Asia/Jayapura")
@@ -173,6 +183,7 @@ def test_nine_in_the_morning_is_three_instants_in_three_zones(engine: Engine) ->
 
 @pytest.mark.parametrize("expiry", [date(2026, 3, 22), date(2026, 3, 25)])
 def test_an_expiry_inside_lebaran_is_announced_before_it(world: World, expiry: date) -> None:
+    """S11."""
     world.plan()
     itas(world, expiry, issue=date(2025, 3, 20))
     world.days("2026-02-10", "2026-03-26")
@@ -403,6 +414,7 @@ def test_the_rung_waits_shrink_as_the_deadline_nears(world: World) -> None:
 
 
 def test_a_proof_of_delivery_ends_the_ladder(world: World) -> None:
+    """S72."""
     world.plan()
     world.at("2026-05-18 10:00")
     world.case("C5", "P1", service="passport", state="scheduled", appointment_at=wib("2026-05-20 09:00"))
@@ -414,6 +426,7 @@ def test_a_proof_of_delivery_ends_the_ladder(world: World) -> None:
 
 
 def test_one_message_a_day_for_a_person_and_the_rest_the_next_day(world: World) -> None:
+    """S81: one a day; the rest the next day."""
     world.plan()
     itas(world, date(2026, 6, 10))
     facts = {"type": "passport", "issue": date(2016, 8, 20), "expiry": date(2026, 8, 20)}
@@ -447,6 +460,7 @@ def test_a_recipient_in_another_zone_is_told_within_their_own_hours(world: World
 
 
 def test_a_late_bounce_reopens_the_ladder_and_a_late_proof_closes_it(world: World) -> None:
+    """S69, S72."""
     for carrier in world.carriers.values():
         carrier.proves = False
     world.plan()

@@ -1,6 +1,9 @@
 """The test vectors of the rule language that are about time, each under its number (Jakarta office unless said)."""
 
+from collections import Counter
 from datetime import date, time, timedelta
+from pathlib import Path
+from statistics import median
 
 import pytest
 from moment_makers import (
@@ -23,7 +26,9 @@ from moment_makers import (
 )
 
 from notifier.calendar.office import OfficeCalendar
-from notifier.rules.moments import add_length, deadline_day, deadline_instant, leaves_at, useful_until
+from notifier.rules.load import load_rules
+from notifier.rules.moments import add_length, deadline_day, deadline_instant, leaves_at, occurrences, useful_until
+from notifier.rules.rule import Moves
 
 JAKARTA = pytest.fixture(name="jakarta")(lambda: a_calendar())
 
@@ -38,11 +43,13 @@ JAKARTA = pytest.fixture(name="jakarta")(lambda: a_calendar())
 def test_v1_v2_months_are_clamped_and_then_moved_off_the_weekend(
     jakarta: OfficeCalendar, expiry: str, send: str, raw: str, moved: str
 ) -> None:
+    """V1, V2, S7."""
     assert days_of(send, with_expiry(expiry), jakarta, closed=Closed.IGNORE) == [raw]
     assert days_of(send, with_expiry(expiry), jakarta) == [moved]
 
 
 def test_v3_four_expiries_share_one_day_six_months_before(jakarta: OfficeCalendar) -> None:
+    """V3, S7."""
     on_the_28th = [
         expiry.day
         for expiry in (date(2026, 8, 20) + timedelta(days=n) for n in range(20))
@@ -62,6 +69,7 @@ def test_v3_four_expiries_share_one_day_six_months_before(jakarta: OfficeCalenda
     ],
 )
 def test_v4_born_on_the_29th_of_february(jakarta: OfficeCalendar, send: str, expected: str) -> None:
+    """V4, S14."""
     born = dates({}, born=date(2008, 2, 29))
     assert days_of(send, born, jakarta, closed=Closed.IGNORE) == [expected]
 
@@ -77,6 +85,7 @@ def test_v4_born_on_the_29th_of_february(jakarta: OfficeCalendar, send: str, exp
     ],
 )
 def test_v5_a_visa_on_arrival_that_ends_after_lebaran(jakarta: OfficeCalendar, send: str, expected: str) -> None:
+    """V5, S11, S23, S25."""
     (one,) = moments_of(send, with_expiry("2026-03-25"), jakarta, time=time(8, 15), deadline="window closes")
     assert str(one.day) == expected
     assert one.at == utc(f"{expected}T08:15")
@@ -91,10 +100,12 @@ def test_v5_a_visa_on_arrival_that_ends_after_lebaran(jakarta: OfficeCalendar, s
     ],
 )
 def test_v6_two_steps_of_an_itas_meet_before_lebaran(jakarta: OfficeCalendar, send: str, expected: str) -> None:
+    """S25: both are earlier than their own days; that one message stands for both, the story tells."""
     assert days_of(send, with_expiry("2026-03-31", "ITAS"), jakarta) == [expected]
 
 
 def test_v7_a_window_that_opens_on_idul_fitri_is_announced_after_it(jakarta: OfficeCalendar) -> None:
+    """V7, S25: later, never on the 17th, on which it is not open."""
     assert days_of("when window opens", with_expiry("2026-04-05"), jakarta) == ["2026-03-25"]
 
 
@@ -107,22 +118,26 @@ def test_v7_a_window_that_opens_on_idul_fitri_is_announced_after_it(jakarta: Off
     ],
 )
 def test_v8_the_overstay_ladder_over_lebaran(jakarta: OfficeCalendar, closed: Closed, expected: list[str]) -> None:
+    """V8, S26: `earlier` would be the day of expiry, so each keeps its own."""
     ladder = ["1 day after expiry", "3 days after expiry", "7 days after expiry"]
     got = [days_of(send, with_expiry("2026-03-17"), jakarta, closed=closed)[0] for send in ladder]
     assert got == expected
 
 
 def test_n1_the_first_day_of_overstay_on_idul_fitri_is_told_after_the_silent_days(jakarta: OfficeCalendar) -> None:
+    """N1, S28: under `ignore` as well."""
     step = {"closed": Closed.IGNORE}
     assert days_of("1 day after expiry", with_expiry("2026-03-20"), jakarta, **step) == ["2026-03-23"]
 
 
 @pytest.mark.parametrize("send", ["last working day before expiry", "10 days before expiry", "7 days before expiry"])
 def test_v9_three_steps_fall_on_the_last_day_before_a_long_closure(jakarta: OfficeCalendar, send: str) -> None:
+    """V9, S11."""
     assert days_of(send, with_expiry("2027-03-16"), jakarta) == ["2027-03-05"]
 
 
 def test_v10_the_last_working_day_is_never_the_day_of_expiry(jakarta: OfficeCalendar) -> None:
+    """V10, S11."""
     assert days_of("last working day before expiry", with_expiry("2026-06-10"), jakarta) == ["2026-06-09"]
 
 
@@ -135,14 +150,17 @@ def test_v10_the_last_working_day_is_never_the_day_of_expiry(jakarta: OfficeCale
     ],
 )
 def test_v11_an_expiry_on_the_sunday_after_christmas(jakarta: OfficeCalendar, send: str, expected: str) -> None:
+    """V11, S10, S12: joint leave is no working day."""
     assert days_of(send, with_expiry("2026-12-27"), jakarta) == [expected]
 
 
 def test_v12_two_working_days_before_an_expiry_on_idul_fitri(jakarta: OfficeCalendar) -> None:
+    """V12, S10."""
     assert days_of("2 working days before expiry", with_expiry("2026-03-22"), jakarta) == ["2026-03-16"]
 
 
 def test_v13_every_seven_days_with_one_on_idul_adha(jakarta: OfficeCalendar) -> None:
+    """V13, S18: the move of the ninth is not passed on to the tenth."""
     send = "every 7 days from 90 days before expiry until expiry"
     found = moments_of(send, with_expiry("2026-06-30", "ITAP"), jakarta)
     assert [one.number for one in found] == list(range(1, 14))
@@ -167,6 +185,7 @@ def test_v13_every_seven_days_with_one_on_idul_adha(jakarta: OfficeCalendar) -> 
     ],
 )
 def test_v14_a_passport_waits_to_be_collected(jakarta: OfficeCalendar, send: str, expected: str) -> None:
+    """V14, S39: the day to act by, and its closing time."""
     given = dates({"issue": day("2026-02-20"), "collection deadline": day("2026-03-22")}, kind=None)
     deadline = "collection deadline at closing time"
     assert days_of(send, given, jakarta, subject="case", deadline=deadline) == [expected]
@@ -182,6 +201,7 @@ def test_v14_a_passport_waits_to_be_collected(jakarta: OfficeCalendar, send: str
 def test_v15_an_appointment_after_closed_days(
     jakarta: OfficeCalendar, appointment: str, three_days: str, eve: str
 ) -> None:
+    """V15, S8, S25."""
     given = dates({"appointment": utc(appointment)}, kind=None)
     case = {"subject": "case", "deadline": "appointment"}
     assert days_of("3 days before appointment", given, jakarta, **case) == [three_days]
@@ -195,11 +215,13 @@ def test_v15_an_appointment_after_closed_days(
     ("due", "expected"), [("2026-03-09", "2026-03-05"), ("2026-03-16", "2026-03-09"), ("2026-03-17", "2026-03-09")]
 )
 def test_v16_halfway_between_days_rounds_down(jakarta: OfficeCalendar, due: str, expected: str) -> None:
+    """V16, S16."""
     given = dates({"documents deadline": day(due)}, began=utc("2026-03-02T11:20"), kind=None)
     assert days_of("halfway to documents deadline", given, jakarta, subject="case") == [expected]
 
 
 def test_v17_a_payment_window_of_two_hours(jakarta: OfficeCalendar) -> None:
+    """V17, S16."""
     given = dates({"payment deadline": utc("2026-06-08T12:00")}, began=utc("2026-06-08T10:00"), kind=None)
     case = {"subject": "case", "deadline": "payment deadline"}
     (half,) = moments_of("halfway to payment deadline", given, jakarta, **case)
@@ -210,6 +232,7 @@ def test_v17_a_payment_window_of_two_hours(jakarta: OfficeCalendar) -> None:
 
 
 def test_v17_a_payment_window_over_night_waits_for_the_morning(jakarta: OfficeCalendar) -> None:
+    """V17, S30: the deadline does not lie in the quiet stretch, so the night is kept."""
     due = utc("2026-06-09T09:00")
     given = dates({"payment deadline": due}, began=utc("2026-06-08T10:00"), kind=None)
     (half,) = moments_of("halfway to payment deadline", given, jakarta, subject="case")
@@ -222,6 +245,7 @@ def test_v17_a_payment_window_over_night_waits_for_the_morning(jakarta: OfficeCa
 
 
 def test_v18_a_holder_in_new_york_sleeps_through_the_last_day(jakarta: OfficeCalendar) -> None:
+    """V18, S30: the last allowed minute before, when the next one would be too late."""
     at, planned = utc("2026-03-17T08:15"), utc("2026-03-10T00:00")
     common = {"urgent": False, "is_day": True, "calendar": jakarta, "zone": NEW_YORK}
     closing, midnight = utc("2026-03-17T15:00"), utc("2026-03-18T00:00")
@@ -233,6 +257,7 @@ def test_v18_a_holder_in_new_york_sleeps_through_the_last_day(jakarta: OfficeCal
 def test_v18_within_the_last_allowed_minute_it_leaves_and_afterwards_only_what_is_urgent_does(
     jakarta: OfficeCalendar,
 ) -> None:
+    """V18, S30."""
     at, closing = utc("2026-03-17T08:15"), utc("2026-03-17T15:00")
     common = {"useful_until": closing, "is_day": True, "calendar": jakarta, "zone": NEW_YORK}
     in_time, gone = utc("2026-03-17T06:59:30"), utc("2026-03-17T07:00:01")
@@ -242,6 +267,7 @@ def test_v18_within_the_last_allowed_minute_it_leaves_and_afterwards_only_what_i
 
 
 def test_v19_an_office_in_jayapura_and_a_sponsor_in_jakarta() -> None:
+    """V19, S30."""
     jayapura = a_calendar("jayapura", "Asia/Jayapura")
     at = utc("2026-06-09T08:15", WIT)
     leaves = leaves_at(
@@ -258,6 +284,7 @@ def test_v19_an_office_in_jayapura_and_a_sponsor_in_jakarta() -> None:
 
 
 def test_v20_hours_are_elapsed_time_and_days_are_dates_when_the_clock_changes() -> None:
+    """V20, S8, S9."""
     amsterdam = a_calendar("amsterdam", "Europe/Amsterdam", country="NL")
     given = dates({"appointment": utc("2026-03-29T12:00", AMSTERDAM)}, office="amsterdam", kind=None)
     (hours,) = moments_of("24 hours before appointment", given, amsterdam, subject="case")
@@ -267,24 +294,28 @@ def test_v20_hours_are_elapsed_time_and_days_are_dates_when_the_clock_changes() 
 
 
 def test_v21_every_month_is_counted_from_the_first_one(jakarta: OfficeCalendar) -> None:
+    """V21, S18: seven, and none of them creeps."""
     send = "every 1 month from 6 months before expiry until expiry"
     raw = days_of(send, with_expiry("2026-08-31"), jakarta, closed=Closed.IGNORE)
     assert raw == [f"2026-0{month}-28" for month in range(2, 9)]
 
 
 def test_v22_four_working_days_after_the_state_began(jakarta: OfficeCalendar) -> None:
+    """V22, S10."""
     given = dates({}, began=utc("2026-03-16T10:00"), kind=None)
     assert days_of("4 working days after state begins", given, jakarta, subject="case") == ["2026-03-27"]
     assert add_length(day("2026-03-16"), length("4 working days"), 1, jakarta) == day("2026-03-27")
 
 
 def test_v23_within_six_months_begins_on_the_very_day_of_six_months_before(jakarta: OfficeCalendar) -> None:
+    """S7: six months before a day and six months after are not each other turned round."""
     expiry = day("2026-08-31")
     assert add_length(expiry, length("6 months"), -1, jakarta) == day("2026-02-28")
     assert add_length(day("2026-02-28"), length("6 months"), 1, jakarta) < expiry
 
 
 def test_v24_an_office_shut_for_two_weeks_moves_steps_and_the_last_day_into_the_past() -> None:
+    """S42: what a closure moved into the past leaves at once, on a closed day too."""
     shut = a_calendar(closed_days=frozenset(day("2026-11-02") + timedelta(days=n) for n in range(14)))
     long, short = with_expiry("2026-11-20"), with_expiry("2026-11-10")
     assert days_of("14 days before expiry", long, shut) == ["2026-10-30"]
@@ -318,7 +349,27 @@ def test_v25_the_tolerance_of_a_correction_is_counted_in_days(jakarta: OfficeCal
     assert days_of("14 days before expiry", with_expiry("2026-06-18"), jakarta) == ["2026-06-04"]
 
 
+def test_v26_before_lebaran_many_steps_of_the_itas_rule_fall_on_one_day(jakarta: OfficeCalendar) -> None:
+    """V26, S36: one permit ends on each day; a permit whose steps meet on one day is told once."""
+    rules = load_rules(Path(__file__).parent.parent / "rules")
+    (rule,) = (one for one in rules.rules if one.name == "itas-extension")
+    to_the_holder = [step for step in rule.steps if "holder" in step.to and not isinstance(step.send, Moves)]
+    assert len(to_the_holder) == 5
+    steps: Counter[date | None] = Counter()
+    permits: Counter[date | None] = Counter()
+    for n in range(455):  # every expiry of which a step can fall into 2026
+        given = dates({"expiry": date(2025, 12, 15) + timedelta(days=n)}, kind="ITAS")
+        days = [one.day for step in to_the_holder for one in occurrences(rule, step, given, jakarta, rules)]
+        steps.update(days)
+        permits.update(set(days))
+    year = [date(2026, 1, 1) + timedelta(days=n) for n in range(365)]
+    assert (steps[date(2026, 3, 17)], permits[date(2026, 3, 17)]) == (33, 29)
+    assert max(steps[one] for one in year) == 33
+    assert median(steps[one] for one in year if jakarta.is_working_day(one)) == 5
+
+
 def test_v27_an_urgent_payment_that_ends_within_the_quiet_hours_is_told_on_time(jakarta: OfficeCalendar) -> None:
+    """V27, S30."""
     due = utc("2026-06-08T21:00")
     common = {"useful_until": due, "urgent": True, "is_day": False, "calendar": jakarta, "zone": WIB}
     for text in ("2026-06-08T20:00", "2026-06-08T20:30"):
@@ -340,6 +391,7 @@ def test_v27_an_urgent_payment_that_ends_within_the_quiet_hours_is_told_on_time(
 def test_n8_a_time_outside_the_hours_of_its_day_goes_to_the_nearest_minute_of_that_day(
     jakarta: OfficeCalendar, at: str, expected: str
 ) -> None:
+    """N8, S31."""
     leaves = leaves_at(
         utc(at),
         useful_until=utc("2026-07-01T00:00"),
