@@ -71,8 +71,8 @@ def summary(tally: Tally, options: argparse.Namespace, seconds: float) -> None:
     for name, count in productions(texts).items():
         print(f"{name:>32} {count:>4}")
     print(
-        f"{tally.subjects} subjects with {tally.changes} changes, {len(texts)} rules, {tally.walks} walks over three years,"  # noqa: E501
-        f" {tally.messages} messages compared, {len(tally.disagreements)} disagreements, {seconds:.0f} s"
+        f"{tally.subjects} subjects with {tally.changes} changes, {len(texts)} rules, {tally.walks} walks over three"
+        f" years, {tally.messages} messages compared, {len(tally.disagreements)} disagreements, {seconds:.0f} s"
     )
 
 

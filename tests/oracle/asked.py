@@ -236,10 +236,10 @@ def turns_within_a_day(lines: list[tuple[str, Any]], record: Plain) -> list[date
             found += [at for member in test for at in turns_within_a_day(member, record)]
         elif isinstance(value, datetime) and isinstance(test, str):
             found.append(value)
-            if size := re.search(rf"{LENGTH}", test):  # noqa: SIM102
-                if size["unit"] in ("minute", "hour"):
-                    step = stretch((int(size["count"]), size["unit"]))
-                    found += [value - step, value + step]
+            size = re.search(rf"{LENGTH}", test)
+            if size and size["unit"] in ("minute", "hour"):
+                step = stretch((int(size["count"]), size["unit"]))
+                found += [value - step, value + step]
     just_after = timedelta(microseconds=1)
     return [at + more for at in found for more in (timedelta(0), just_after)]
 

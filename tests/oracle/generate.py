@@ -176,7 +176,8 @@ class RuleWriter:
                 return f"on {self.chance.choice(('expiry', 'issue') if self.kind == 'permit' else CASE_DAYS)}"
             case 2:
                 events = ("window opens", "window closes", f"holder turns {self.chance.choice((17, 18, 21))}")
-                return f"when {self.chance.choice(events if self.kind == 'permit' else (*('state begins',) * 2, events[2]))}"  # noqa: E501
+                of_a_case = ("state begins", "state begins", events[2])
+                return f"when {self.chance.choice(events if self.kind == 'permit' else of_a_case)}"
             case 3:
                 nouns = ("expiry", "expiry", "issue") if self.kind == "permit" else ("appointment", "payment deadline")
                 return f"when {self.chance.choice(nouns)} moves{self.chance.choice(('', ' earlier'))}"
