@@ -60,9 +60,18 @@ class App:
     @cached_property
     def ready_engine(self) -> Engine:
         """The database with the schema of this program. Raises StoreError with the remedy if it has another."""
+        self._require_schema()
+        return self.engine
+
+    @property
+    def ready_url(self) -> str:
+        """The address of that database, for processes that open it themselves. Raises StoreError as `ready_engine`."""
+        self._require_schema()
+        return self.settings.database_url
+
+    def _require_schema(self) -> None:
         if not migrate.is_current(self.engine):
             raise StoreError("the database is not up to date with this program; run `notifier init --database`")
-        return self.engine
 
     @cached_property
     def in_force(self) -> InForce:

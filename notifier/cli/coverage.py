@@ -1,13 +1,12 @@
 """`coverage`: what will end without anybody being told before, and why."""
 
-import os
 from dataclasses import replace
 from datetime import date, datetime
 
 import click
 
 from notifier.cli.answer import show_json, show_table
-from notifier.cli.options import Session, format_option, on_option, pass_session
+from notifier.cli.options import Session, format_option, on_option, pass_session, processes_option
 from notifier.cli.simulate import as_day, day_option, stage_of
 from notifier.coverage import NO_GAPS, Coverage, Why
 from notifier.coverage import coverage as look
@@ -22,13 +21,7 @@ A_YEAR = 365
 @click.option("--office", "offices", multiple=True, help="Only this office; may be given again.")
 @click.option("--list", "listed", type=click.Choice([why.value for why in Why]), help="List the numbers of one reason.")
 @click.option("--fail-over", type=click.IntRange(min=0), metavar="N", help="Exit code 1 with more than N gaps.")
-@click.option(
-    "--processes",
-    type=click.IntRange(1, 64),
-    default=os.cpu_count() or 1,
-    show_default="one for each core",
-    help="How many processes work at it.",
-)
+@processes_option
 @on_option
 @format_option
 @pass_session
@@ -47,8 +40,7 @@ def coverage(
     """
     app = session.app(on)
     period = period_of(None, as_day(last), days=A_YEAR, now=session.instant(on), zone=app.settings.zone)
-    app.ready_engine  # noqa: B018  # says so when the database is not up to date
-    stage = replace(stage_of(app, app.rules, period, None, app.settings.database_url), only_offices=frozenset(offices))
+    stage = replace(stage_of(app, app.rules, period, None, app.ready_url), only_offices=frozenset(offices))
     know_offices(stage)
     found = look(stage, listed=Why(listed) if listed else None, processes=processes)
     if form == "json":

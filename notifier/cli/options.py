@@ -185,6 +185,17 @@ def _words_of_database(error: DBAPIError) -> str | None:
     return None
 
 
+def processes_option(function: F) -> F:
+    """Add `--processes`, for what looks at the whole register."""
+    return click.option(
+        "--processes",
+        type=click.IntRange(1, 64),
+        default=os.cpu_count() or 1,
+        show_default="one for each core",
+        help="How many processes work at it.",
+    )(function)
+
+
 def on_option(function: F) -> F:
     """Add `--on DATETIME`."""
     return click.option(

@@ -1,6 +1,5 @@
 """`rules diff`: two versions of the rules over the same register and period, and the plan that `rules apply` takes."""
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -10,7 +9,7 @@ import click
 
 from notifier.app import App
 from notifier.cli.answer import show_json, show_table
-from notifier.cli.options import Session, format_option, on_option, pass_session
+from notifier.cli.options import Session, format_option, on_option, pass_session, processes_option
 from notifier.cli.simulate import as_day, day_option, rates_of, renderer_of, stage_of
 from notifier.compare.changes import Kind
 from notifier.compare.compare import Comparison, compare
@@ -37,13 +36,7 @@ DAYS = 91
     help="So many examples of each rule and kind of change.",
 )
 @click.option("--no-save", is_flag=True, help="Do not keep the plan: it cannot be applied then.")
-@click.option(
-    "--processes",
-    type=click.IntRange(1, 64),
-    default=os.cpu_count() or 1,
-    show_default="one for each core",
-    help="How many processes work at it.",
-)
+@processes_option
 @on_option
 @format_option
 @pass_session

@@ -1,6 +1,5 @@
 """`simulate`: what the rules will send over a period, to whom, when and at what cost, before anything is sent."""
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from rich.markup import escape
 
 from notifier.app import App
 from notifier.cli.answer import console, on_clock, show_json, show_table
-from notifier.cli.options import Session, format_option, on_option, pass_session
+from notifier.cli.options import Session, format_option, on_option, pass_session, processes_option
 from notifier.errors import ConfigError, NotifierError
 from notifier.intake.rows import Words
 from notifier.render import Renderer
@@ -56,13 +55,7 @@ day_option = click.DateTime(["%Y-%m-%d"])
     "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with pictures to this file."
 )
 @click.option("--plot", is_flag=True, help="Show the weeks as bars.")
-@click.option(
-    "--processes",
-    type=click.IntRange(1, 64),
-    default=os.cpu_count() or 1,
-    show_default="one for each core",
-    help="How many processes work at it.",
-)
+@processes_option
 @on_option
 @format_option
 @pass_session
@@ -143,8 +136,7 @@ def renderer_of(app: App) -> Renderer | None:
 def _database(app: App, files: Path | None, period: Period) -> Iterator[tuple[str, str]]:
     """The register that is played through, and what is to be said about it."""
     if files is None:
-        app.ready_engine  # noqa: B018  # says so when the database is not up to date
-        yield app.settings.database_url, ""
+        yield app.ready_url, ""
         return
     words = Words(country=app.settings.country)
     with register_of(files, now=period.span.since, words=words) as (url, refused):
