@@ -33,6 +33,7 @@ from notifier.rules.rule import RuleSet
 from notifier.rulesets import InForce, load_in_force, mark_in_force
 from notifier.store import migrate
 from notifier.store.engine import open_engine, writing
+from notifier.store.verdicts import close_empty
 
 log = logging.getLogger(__name__)
 
@@ -242,6 +243,11 @@ class App:
         readers: dict[str, Reader] = {"twilio": parse_status, "smtp": read_fields}
         with writing(self.ready_engine) as connection:
             adopt_orphans(connection, now=now, readers=readers, since=now - ORPHANS_LIVE)
+
+    def close_empty_batches(self) -> None:
+        """Take held batches off the offices' lists when nothing waits with them any more. Part of each tick."""
+        with writing(self.ready_engine) as connection:
+            close_empty(connection, now=self.clock.now())
 
     def take_bounces(self, sources: Iterable[Path], mails: Iterable[bytes] = ()) -> Bounces:
         """Read returned mails from files, mbox files and Maildir folders. Raises ConfigError without a signing key."""

@@ -23,6 +23,7 @@ from notifier.store.daily import BatchState
 from notifier.store.engine import reading, writing
 from notifier.store.rulesets import Plan, mark_applied, save_plan, save_rule_set
 from notifier.store.subjects import read_offices
+from notifier.store.verdicts import close_empty
 from tests.world import PROJECT, World
 
 RULE = """
@@ -288,6 +289,31 @@ def test_a_yes_that_never_comes_ends_in_work_for_the_office(engine: Engine, fold
     row = world.notifications()[0]
     assert (row.state, row.detail) == ("expired", "waits for approval until it was too late")
     assert world.work() == ["held batch", "expired"]
+
+    with writing(engine) as connection:
+        close_empty(connection, now=world.now)
+        still_open = connection.execute(select(t.work_item.c.kind).where(t.work_item.c.closed_at.is_(None)))
+        assert list(still_open.scalars()) == ["expired"], "nothing waits for a word any more"
+
+
+def test_a_moved_permit_takes_what_waits_to_its_new_office(engine: Engine, folder: Path) -> None:
+    """S3: held with Jakarta's batch, it is counted, and let out, with those of Ambon from the move on."""
+    world = office(engine, folder, "limit: 1 a day")
+    world.office("ambon", "Asia/Jayapura")
+    world.permits(2)
+    world.at("2026-05-11 10:00").run()
+    assert world.reasons() == [Reason.LIMIT] * 2
+
+    world.permit("2D000000-Z", "P0", office="ambon", type="ITAS", issue=date(2025, 6, 10), expiry=EXPIRY)
+    with reading(engine) as connection:
+        offices = {key: one.code for key, one in read_offices(connection).items()}
+        events = connection.execute(select(t.event.c.what, t.event.c.detail)).all()
+    assert sorted(offices[row.office_id] for row in world.notifications()) == ["ambon", "jakarta-barat"]
+    assert ("moved", "to the subject's new office") in [tuple(row) for row in events]
+
+    world.at("2026-05-11 17:00").run()
+    assert [message.to for message in world.sent], "one is no more than Ambon's limit"
+    assert len(world.sent) == 1
 
 
 def test_what_waits_is_looked_at_again_with_fresh_data(engine: Engine, folder: Path) -> None:

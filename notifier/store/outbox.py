@@ -15,6 +15,7 @@ from notifier.model import (
     NotificationId,
     NotificationState,
     Reason,
+    SubjectKind,
     origins,
 )
 from notifier.store import tables as t
@@ -138,6 +139,18 @@ def stop_ladder(
     if stopped:
         note(connection, [key], "ladder ended", reason, now=now)
     return stopped
+
+
+def take_along(connection: Connection, kind: SubjectKind, offices: Mapping[int, int], *, now: datetime) -> None:
+    """A subject has moved to another office (subject id -> office id): what is still open of it goes along (S3).
+
+    Whatever comes of it is then counted and looked after at the office that has the subject now.
+    """
+    for subject_id, office_id in sorted(offices.items()):
+        mine = (N.subject_kind == kind.value, N.subject_id == subject_id, N.next_attempt_at.is_not(None))
+        moved = update(t.notification).where(*mine).values(office_id=office_id, updated_at=now)
+        ids = sorted(connection.execute(moved.returning(N.id)).scalars())
+        note(connection, ids, "moved", None, now=now, detail="to the subject's new office")
 
 
 # --------------------------------------------------------------------------------------------------- relay

@@ -19,6 +19,7 @@ from notifier.store.history import (
     write_seen,
     write_stays,
 )
+from notifier.store.outbox import take_along
 from notifier.store.records import Refused, SubjectRecord, Written
 from notifier.store.tables import SUBJECTS, office, party, permit, role
 
@@ -59,6 +60,7 @@ class _Changes:
     stays: dict[str, tuple[str, StayChange]] = field(default_factory=dict)
     holders: set[int] = field(default_factory=set)
     permits: set[int] = field(default_factory=set)
+    moved: dict[int, int] = field(default_factory=dict)  # subject id -> the office it has now
 
 
 def write_subjects(
@@ -145,6 +147,8 @@ def _compare(
     if row != old:
         changes.rows.append(row)
         changes.seen[record.number] = new_values(ANCHORS[kind], old, row) + changed_values(kind, old, row)
+        if old is not None and row["office_id"] != old["office_id"]:
+            changes.moved[old["id"]] = row["office_id"]
     if not change.is_empty:
         changes.stays[record.number] = (row["state"], change)
     for version in (row, old):
@@ -198,6 +202,7 @@ def _write(connection: Connection, kind: SubjectKind, changes: _Changes, known: 
     history = ((ids[number], *value) for number, values in changes.seen.items() for value in values)
     write_seen(connection, kind, history, now=now)
     write_stays(connection, ((ids[number], state, change) for number, (state, change) in changes.stays.items()))
+    take_along(connection, kind, changes.moved, now=now)
     touch_holders(connection, changes.holders, changes.permits)
 
 

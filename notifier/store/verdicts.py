@@ -1,7 +1,7 @@
 """An officer's word about the messages of a day: who asks for it, and what becomes of what waited (S83, S84)."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, and_, or_, select, update
 
@@ -90,6 +90,15 @@ def count_again(connection: Connection, *, now: datetime) -> None:
     waits = (N.state == NotificationState.SCHEDULED.value, N.reason.in_([reason.value for reason in HOLDS]))
     values = {"next_attempt_at": now, "offered_at": None, "reason": None, "detail": None, "updated_at": now}
     connection.execute(update(t.notification).where(N.next_attempt_at.is_not(None), *waits).values(values))
+
+
+def close_empty(connection: Connection, *, now: datetime) -> None:
+    """Of days that are over in every zone: a held batch with which nothing waits any more needs no word."""
+    over = (B.state == BatchState.HELD.value, B.day < now.date() - timedelta(days=1))
+    for batch in list(map(batch_of, connection.execute(select(t.daily_batch).where(*over)))):
+        if connection.execute(select(N.id).where(waits_with(batch.key)).limit(1)).first() is None:
+            connection.execute(update(t.daily_batch).where(B.id == batch.id).values(state=BatchState.OPEN.value))
+            close_question(connection, batch.key, now=now)
 
 
 def ask_for_a_word(connection: Connection, key: Key, sentence: str, *, now: datetime) -> None:
