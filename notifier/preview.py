@@ -1,12 +1,13 @@
 """Preview: exactly what would leave, on every channel, made by the same code that sends. It has no way to write."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Engine
 
 from notifier.calendar.office import OfficeCalendar
+from notifier.company import Company, Together
 from notifier.errors import ConfigError, NotifierError
 from notifier.ladder import ways
 from notifier.model import Channel, Entry, Message, Office, Reason, Subject
@@ -30,6 +31,7 @@ class Leaf:
     language: str | None
     message: Message | None
     passed_over: Reason | None
+    others: tuple[str, ...] = ()  # numbers of the other documents or cases that the message speaks of
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +77,12 @@ def preview(
             entries = read_entries(connection, kind, [key]).get(key, [])
             chosen = _choose(rule, subject, entries, step, now, ground)
             suppressed = suppressed_contacts(connection, [subject])
+            company = Company(connection, rule, calendar, ground)
+            messages = _once(company.of(decision, subject, entries, now=now) for decision in chosen)
             leaves = [
                 leaf
-                for decision in chosen
-                for leaf in _leaves(renderer, rule, decision, subject, calendar, suppressed, now, channel, language)
+                for message in messages
+                for leaf in _leaves(renderer, rule, message, calendar, suppressed, now, channel, language)
             ]
             previews.append(Preview(rule, subject, calendar, tuple(leaves)))
     if not previews:
@@ -114,17 +118,26 @@ def _as_if(rule: Rule, step: Step, subject: Subject, now: datetime, ground: Grou
     return [Decision(rule.name, step, Verdict.NOT, Reason.NOT_CONCERNED, recipient=one, moment=now) for one in chosen]
 
 
+def _once(found: Iterable[Together]) -> list[Together]:
+    """Two decisions that leave in one message are one message."""
+    messages: list[Together] = []
+    for one in found:
+        if one not in messages:
+            messages.append(one)
+    return messages
+
+
 def _leaves(
     renderer: Renderer,
     rule: Rule,
-    decision: Decision,
-    subject: Subject,
+    together: Together,
     calendar: OfficeCalendar,
     suppressed: frozenset[Address],
     now: datetime,
     channel: Channel | None,
     language: str | None,
 ) -> list[Leaf]:
+    decision = together.decision
     if decision.recipient is None:
         return []
     at = max(now, decision.leaves_at or now)
@@ -139,12 +152,14 @@ def _leaves(
             message, chosen = renderer.render(
                 rule,
                 decision,
-                subject,
+                together.subject,
                 way.channel,
                 way.address,
                 calendar=calendar,
                 now=at,
                 language=language,
+                others=together.others,
             )
-            leaves.append(Leaf(decision, number, way.channel, chosen, message, None))
+            others = tuple(one.number for one in together.others)
+            leaves.append(Leaf(decision, number, way.channel, chosen, message, None, others))
     return leaves

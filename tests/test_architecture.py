@@ -57,7 +57,8 @@ KNOWS: dict[str, set[str]] = {
     "measure": {"calendar", "model", "rules", "store"},
     "explain": {"calendar", "errors", "model", "rules", "store"},
     "caller": {"explain", "model", "rules", "store"},
-    "preview": {"calendar", "errors", "ladder", "model", "render", "rules", "store"},
+    "company": {"batch", "calendar", "merge", "model", "rules", "store"},
+    "preview": {"calendar", "company", "errors", "ladder", "model", "render", "rules", "store"},
     "officer": {"errors", "model", "store"},
     "simulate": {
         "calendar", "errors", "intake", "messages", "model", "reconcile", "render", "rules", "sections", "store",

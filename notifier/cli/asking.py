@@ -72,6 +72,8 @@ def _show_preview(found: Preview) -> None:
         click.echo()
         why = clocked(_why(leaf), found.calendar.zone)
         click.echo(f"--- {decision.step.name}, to {who}, {leaf.channel} (rung {leaf.rung + 1}), {when}, {why}")
+        if leaf.others:
+            click.echo(f"In one message with {', '.join(leaf.others)}.")
         if leaf.message is None:
             click.echo(f"passed over: {leaf.passed_over}")
         else:
@@ -111,6 +113,7 @@ def _leaf(found: Preview, leaf: Leaf) -> dict[str, object]:
         "channel": leaf.channel,
         "language": leaf.language,
         "passed_over": leaf.passed_over,
+        "together_with": list(leaf.others),
     }
     if message is not None:
         answer |= {"address": message.to, "sender": message.sender, "text": message.text}
