@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import logging
+import socket
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,15 +14,17 @@ from urllib.parse import urlencode
 import pytest
 from outbox_rows import NOW, NUMBER, a_delivery, a_notification, a_party
 from sqlalchemy import Engine, select
+from starlette.applications import Starlette
 from web_site import FORM, KEY, PUBLIC, TOKEN, Site, count, running
 
 from notifier.channels.twilio_forms import sign
 from notifier.clock import StandingClock
+from notifier.errors import ConfigError
 from notifier.model import Channel, DeliveryState, PartyId
 from notifier.store import tables
 from notifier.store.engine import open_engine, writing
 from notifier.tokens import hash_address, make_token
-from notifier.web.app import Needs
+from notifier.web.app import Needs, serve
 from notifier.web.batch import Limits
 from notifier.web.optout import load_words
 
@@ -169,3 +172,14 @@ def test_a_database_that_is_gone_is_unwell_and_a_wish_is_to_be_repeated(needs: N
     assert (health.status, json.loads(health.text)["database"]) == (503, "unreachable")
     assert (wish.status, answer.status) == (503, 503)
     assert "Coba lagi" in wish.text
+
+
+@pytest.mark.parametrize("host", ["no such host", "192.0.2.1"])
+def test_an_address_that_cannot_be_listened_on_is_a_sentence(host: str) -> None:
+    with pytest.raises(ConfigError, match=r"cannot listen on .*choose another --host or --port"):
+        serve(Starlette(), host=host, port=0)
+
+
+def test_a_port_that_is_taken_is_a_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ConfigError, match="choose another"):
+        serve(Starlette(), host="127.0.0.1", port=taken.getsockname()[1])

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from html import escape
 from typing import TypeVar
@@ -19,7 +20,7 @@ from starlette.routing import Route
 
 from notifier.channels.twilio_forms import parse_inbound, parse_status
 from notifier.clock import Clock
-from notifier.errors import StoreError
+from notifier.errors import ConfigError, StoreError
 from notifier.model import LARGEST_ID, DeliveryId, Receipt
 from notifier.receipts import Settle, record_batch
 from notifier.store.engine import writing
@@ -78,8 +79,22 @@ def create_app(needs: Needs) -> Starlette:
 
 
 def serve(app: Starlette, *, host: str, port: int) -> None:
-    """Answer until SIGTERM or SIGINT, and finish what is under way. No access log: addresses are secrets."""
-    uvicorn.run(app, host=host, port=port, access_log=False, server_header=False, log_config=None)
+    """Answer until SIGTERM or SIGINT, and finish what is under way. No access log: addresses are secrets.
+
+    Raises ConfigError when nobody can listen there: the name is unknown, the port is taken or not allowed.
+    """
+    with _listening(host, port) as listening, suppress(KeyboardInterrupt):
+        config = uvicorn.Config(app, access_log=False, server_header=False, log_config=None)
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=2048)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigError(f"cannot listen on {host}:{port}: {reason}; choose another --host or --port") from error
 
 
 class _Door:
