@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check rules editor oracle fuzz sentences lock migration clean
+.PHONY: help setup demo test check rules editor oracle fuzz telling sentences bench chaos lock migration clean
 
 BIN := .venv/bin
 #: The newest Python that really starts (a version manager's stand-in may not).
@@ -42,6 +42,8 @@ rules: setup ## Play the tests of the rules that ship
 	@$(BIN)/notifier rules test
 
 editor: setup ## Try the schema of rules in a real YAML language server (needs node and npm)
+	@command -v node >/dev/null && command -v npm >/dev/null || { \
+		echo "node and npm are needed; on Debian and Ubuntu: apt-get install nodejs npm, then run make editor again." >&2; exit 1; }
 	@npm install --silent --no-audit --no-fund --prefix .editor yaml-language-server@1.25.0
 	@$(BIN)/python -m tests.editor.drive
 
@@ -51,8 +53,17 @@ oracle: setup ## Compare the engine with a second reading of the language, on in
 fuzz: setup ## Bend rules at random; the check must name every fault and never break
 	@$(BIN)/python -m tests.fuzz --count 5000
 
+telling: setup ## Write the shipped rules in sentences anew, after a change of rules or words (tests/data/telling)
+	@$(BIN)/python -m tests.telling
+
 sentences: setup ## Write which test proves which sentence of the rule language
 	@$(BIN)/python -m tests.sentences
+
+bench: setup ## Measure against other tools and the machine's limits (an hour; writes docs/performance.md)
+	@$(BIN)/python -m benchmarks
+
+chaos: setup ## Break servers and kill processes while a large batch is under way; nothing may be lost or told twice
+	@$(BIN)/python -m benchmarks.chaos
 
 lock: setup ## Bring requirements.lock up to date with pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
@@ -63,5 +74,5 @@ migration: setup ## Write the migration to the tables of the code: make migratio
 	@$(BIN)/ruff format --quiet notifier/store/migrations
 
 clean: ## Remove everything that was made
-	@rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .editor
+	@rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .editor .bench
 	@find . -name __pycache__ -prune -exec rm -rf {} +

@@ -31,7 +31,7 @@ from notifier.receipts import Bounces, Reader, adopt_orphans, record_bounces
 from notifier.render import Renderer, Senders
 from notifier.rules.rule import RuleSet
 from notifier.rulesets import InForce, load_in_force, mark_in_force
-from notifier.store import migrate
+from notifier.store import migrate, partitions
 from notifier.store.engine import open_engine, writing
 from notifier.store.verdicts import close_empty
 
@@ -248,6 +248,11 @@ class App:
         """Take held batches off the offices' lists when nothing waits with them any more. Part of each tick."""
         with writing(self.ready_engine) as connection:
             close_empty(connection, now=self.clock.now())
+
+    def prepare_months(self) -> None:
+        """Make the next partitions of receipts and events (PostgreSQL). Part of each tick; mostly there is nothing."""
+        with writing(self.ready_engine) as connection:
+            partitions.prepare(connection, now=self.clock.now())
 
     def take_bounces(self, sources: Iterable[Path], mails: Iterable[bytes] = ()) -> Bounces:
         """Read returned mails from files, mbox files and Maildir folders. Raises ConfigError without a signing key."""

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 #: What a cast takes: a TOML value or a text of the environment. It raises ValueError "must be ...".
 Cast = Callable[[object], object]
 
+DAY = 86_400  # seconds
 _LENGTH = re.compile(r"(\d+) *(second|minute|hour|day)s?")
 
 
@@ -181,6 +182,8 @@ def in_words(value: object) -> str:
 
 def _length_in_words(value: timedelta) -> str:
     seconds = int(value.total_seconds())
+    if seconds > DAY and seconds % DAY == 0:  # one day is 24 hours, whatever the clocks do meanwhile
+        return f"{seconds // DAY} days"
     for unit, size in (("hour", 3600), ("minute", 60), ("second", 1)):
         if seconds % size == 0:
             count = seconds // size

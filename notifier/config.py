@@ -15,6 +15,7 @@ from notifier.model import Channel
 from notifier.sections import (
     PriceSettings,
     ProviderSettings,
+    RetentionSettings,
     SendingSettings,
     SmtpSettings,
     ThroughputSettings,
@@ -24,6 +25,7 @@ from notifier.sections import (
 __all__ = [
     "PriceSettings",
     "ProviderSettings",
+    "RetentionSettings",
     "Secret",
     "SendingSettings",
     "Setting",
@@ -75,6 +77,7 @@ class Settings:
     smtp: SmtpSettings = field(default_factory=SmtpSettings)
     twilio: TwilioSettings = field(default_factory=TwilioSettings)
     sending: SendingSettings = field(default_factory=SendingSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     prices: PriceSettings = field(default_factory=PriceSettings)
     throughput: ThroughputSettings = field(default_factory=ThroughputSettings)
     #: [sync] as written; `intake.sync` reads and checks it. Its url may hold a password: never printed.
@@ -111,6 +114,7 @@ SECTIONS: Mapping[str, Callable[..., Any]] = {
     "smtp": SmtpSettings,
     "twilio": TwilioSettings,
     "sending": SendingSettings,
+    "retention": RetentionSettings,
     "prices": PriceSettings,
     "throughput": ThroughputSettings,
 }

@@ -100,6 +100,20 @@ class SendingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """[retention]: how long what is written about people is kept; `notifier retain` removes what is older."""
+
+    messages: timedelta = setting(
+        casts.some_time, timedelta(days=90), "texts of messages are kept so long after they left"
+    )
+    log: timedelta = setting(
+        casts.some_time,
+        timedelta(days=730),
+        "notifications, deliveries and receipts are kept so long after their end; then only figures without persons",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class PriceSettings:
     """[prices]: what one message costs, for `simulate` and `rules diff`. Nobody checks them: look at your contract."""
 

@@ -54,6 +54,7 @@ KNOWS: dict[str, set[str]] = {
         "batch", "calendar", "channels", "clock", "guard", "ladder", "model", "prepare", "record", "render", "rules",
         "store",
     },
+    "retain": {"errors", "rules", "store"},
     "measure": {"calendar", "model", "rules", "store"},
     "explain": {"calendar", "errors", "model", "rules", "store"},
     "caller": {"explain", "model", "rules", "store"},
@@ -84,7 +85,7 @@ KNOWS: dict[str, set[str]] = {
     "cli": {
         "app", "calendar", "caller", "casts", "clock", "compare", "config", "coverage", "doctor", "errors",
         "explain", "gate", "intake", "measure", "messages", "model", "officer", "preview", "reconcile",
-        "rehearsal", "render", "rules", "rulesets", "run", "scheduler", "sections", "simulate", "store", "web",
+        "rehearsal", "render", "retain", "rules", "rulesets", "run", "scheduler", "sections", "simulate", "store", "web",
         "worker",
     },
     # twins that ship for tests

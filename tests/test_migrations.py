@@ -11,6 +11,7 @@ from sqlalchemy import Engine, inspect
 from notifier.errors import StoreError
 from notifier.store import migrate
 from notifier.store.engine import open_engine, reading
+from notifier.store.partitions import is_partition
 from notifier.store.tables import metadata
 
 
@@ -26,7 +27,9 @@ def empty_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Eng
 
 def test_the_migrations_make_exactly_the_tables_of_the_code(engine: Engine) -> None:
     with reading(engine) as connection:
-        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        own = lambda name, kind, _: not (kind == "table" and is_partition(name))  # noqa: E731
+        opts = {"compare_server_default": True, "include_name": own}
+        context = MigrationContext.configure(connection, opts=opts)
         assert compare_metadata(context, metadata) == []
 
 

@@ -17,6 +17,7 @@ from notifier.cli.optout import optout
 from notifier.cli.processes import scheduler, web, worker
 from notifier.cli.receipts import receipts
 from notifier.cli.register import import_, sample, sync
+from notifier.cli.retain import retain
 from notifier.cli.rules import rules
 from notifier.cli.sending import plan, run
 from notifier.cli.simulate import simulate
@@ -58,6 +59,7 @@ for command in (
     optout,
     work,
     receipts,
+    retain,
     status,
     doctor,
     demo,

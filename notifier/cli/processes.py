@@ -59,6 +59,7 @@ def scheduler(session: Session, once: bool, on: date | datetime | None) -> None:
             "relay": lambda now: offer_due(app, queue.offer, now=now),
             "receipts": lambda now: app.adopt_orphans(),
             "batches": lambda now: app.close_empty_batches(),
+            "months": lambda now: app.prepare_months(),
         }
         ticking = Scheduler(parts, clock=app.clock, every=app.settings.sending.tick)
         if once:

@@ -258,6 +258,24 @@ notification = Table(
     Index("ix_notification_party_id_first_sent_at", "party_id", "first_sent_at"),
 )
 
+#: What remains of a notification whose time is over: figures for the years, and nothing about a person.
+past_notification = Table(
+    "past_notification",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("rule", String(128), nullable=False),
+    Column("step", String(128), nullable=False),
+    Column("rule_digest", String(64), nullable=False),
+    Column("subject_kind", String(8), nullable=False),
+    Column("office_id", Id, ForeignKey("office.id"), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", String(64)),
+    Column("moment", Instant, nullable=False),
+    Column("told_at", Instant),
+    Column("settled_at", Instant, nullable=False),
+    Column("messages", Integer, nullable=False),  # how many left for it, over all channels
+)
+
 delivery = Table(
     "delivery",
     metadata,
@@ -294,7 +312,7 @@ delivery_member = Table(
     Index("ix_delivery_member_notification_id", "notification_id"),
 )
 
-#: Raw and append-only: everything a provider ever said.
+#: Raw and append-only: everything a provider ever said. On PostgreSQL one partition a month (`store/partitions.py`).
 receipt = Table(
     "receipt",
     metadata,
@@ -311,7 +329,7 @@ receipt = Table(
     Index("ix_receipt_reference", "reference"),
 )
 
-#: The story of a notification: one row for each thing that happened to it.
+#: The story of a notification: one row for each thing that happened to it. On PostgreSQL one partition a month.
 event = Table(
     "event",
     metadata,

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
+from notifier.store.partitions import is_partition
 from notifier.store.tables import metadata
 from notifier.store.types import Id, Instant
 
@@ -26,5 +27,6 @@ context.configure(
     render_as_batch=True,  # SQLite changes a column only by rebuilding its table
     render_item=render_own_type,
     compare_server_default=True,
+    include_name=lambda name, kind, _: not (kind == "table" and is_partition(name)),
 )
 context.run_migrations()
