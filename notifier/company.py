@@ -107,6 +107,7 @@ class Company:
             forced=entry.forced if entry else False,
             attempt=0,
             rung=0,
+            rungs=len(decision.step.via),
             tries=0,
             first_sent_at=None,
             told_at=None,

@@ -107,7 +107,7 @@ def test_templates_offices_desks_and_channels_are_compared_with_what_is_known(tm
 def test_a_template_without_a_text_for_a_channel_is_told(tmp_path: Path) -> None:
     known = Known(templates={"itas/extension": {"whatsapp"}}, desks={"batam": {"front desk"}})
     assert messages([write(tmp_path, "text")], known) == [
-        '9:11 template: "itas/extension" has no text for sms; write one or leave sms out of via'
+        '9:11 template: "itas/extension" has no text for sms, or a broken one; write or mend it, or leave sms out of via'
     ]
 
 

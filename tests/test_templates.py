@@ -89,6 +89,7 @@ FAULTS = [
     ("unknown-attribute/sms.id.txt", 2, 4, "did you mean 'expires_on'?"),
     ("unknown-filter/sms.id.txt", 1, 46, "did you mean 'day'?"),
     ("unknown-name/sms.id.txt", 1, 13, "did you mean 'office'?"),
+    ("whatsapp-bare-fact/whatsapp.id.yaml", 5, 6, "a fact is written {{ recipient.name }}"),
     ("whatsapp-empty/whatsapp.id.yaml", 1, 1, "variable 1 came out empty"),
     ("whatsapp-hole/whatsapp.id.yaml", 2, 1, "without a hole"),
     ("whatsapp-hole/whatsapp.id.yaml", 2, 1, "they must be the same"),
@@ -212,6 +213,8 @@ def test_people_and_companies_are_addressed_as_the_language_does(language: str, 
 
     assert words.addressed(RecipientFacts("PT")) == name
     assert words.addressed(RecipientFacts("PT", "organisation")) == organisation
+    with pytest.raises(ValueError, match="stands behind the recipient, not a name"):
+        words.addressed("PT")  # type: ignore[arg-type]
 
 
 def test_a_text_tells_the_true_days_left_when_it_is_sent(templates: Templates) -> None:

@@ -18,6 +18,8 @@ from notifier.explain import trace as trace_story
 from notifier.model import Channel, EmailMessage, Message, SmsMessage, WhatsAppMessage
 from notifier.preview import Leaf, Preview
 from notifier.preview import preview as preview_rule
+from notifier.rules.decision import Decision
+from notifier.rules.rule import Every
 
 
 @click.command("preview")
@@ -71,7 +73,7 @@ def _show_preview(found: Preview) -> None:
         when = on_clock(decision.leaves_at or decision.moment, found.calendar.zone)
         click.echo()
         why = clocked(_why(leaf), found.calendar.zone)
-        click.echo(f"--- {decision.step.name}, to {who}, {leaf.channel} (rung {leaf.rung + 1}), {when}, {why}")
+        click.echo(f"--- {numbered_step(decision)}, to {who}, {leaf.channel} (rung {leaf.rung + 1}), {when}, {why}")
         if leaf.others:
             click.echo(f"In one message with {', '.join(leaf.others)}.")
         if leaf.message is None:
@@ -187,8 +189,14 @@ def _rows(found: Explanation) -> list[tuple[str, str, str, str, str]]:
             continue
         for answer in answers:
             when = on_clock(answer.decision.leaves_at or answer.decision.moment, found.calendar.zone)
-            concerned.append((name, answer.decision.step.name, _recipient(answer), answer.words, when))
+            concerned.append((name, numbered_step(answer.decision), _recipient(answer), answer.words, when))
     return concerned + silent
+
+
+def numbered_step(decision: Decision) -> str:
+    """Its name; of a series with the number of the time, as tests of rules write it."""
+    is_series = isinstance(decision.step.send, Every) and decision.occurrence
+    return f"{decision.step.name}#{decision.occurrence}" if is_series else decision.step.name
 
 
 def _recipient(answer: Answer) -> str:

@@ -1,14 +1,14 @@
 """`rules new`: a few questions, and a commented rule with its test."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
 from notifier.cli.options import Session, pass_session
+from notifier.cli.rules_check import has_database
+from notifier.cli.rules_new_answers import Choices, Interview, tongue_of
 from notifier.cli.rules_new_text import Answers, rule_text, test_text
 from notifier.errors import ConfigError
 from notifier.messages.templates import Templates
@@ -16,13 +16,21 @@ from notifier.model import Channel, SubjectKind
 from notifier.rehearsal import recording
 from notifier.rehearsal.rehearse import read_scripts, rehearse
 from notifier.rules.fields import CASE_STATES, FINAL_CASE_STATES
-from notifier.rules.forms import NAME
 from notifier.rules.load import load_rules, load_rules_from_texts, rule_files
-from notifier.rules.words import did_you_mean
+from notifier.rules.rule import RuleSet
+from notifier.rules.telling_words import Tongue
+from notifier.rules.vocabulary import Language, Part
+from notifier.store.engine import reading
+from notifier.store.subjects import read_offices
 
-Read = TypeVar("Read")
-MOST_DAYS = 400
 ROLES = {SubjectKind.PERMIT: ("holder", "sponsor", "agent"), SubjectKind.CASE: ("holder", "sponsor", "agent", "payer")}
+
+_TEXT_OF_STATE = {
+    "awaiting payment": "case/payment-due",
+    "documents required": "case/documents-missing",
+    "scheduled": "case/appointment",
+    "ready for collection": "case/collection",
+}
 
 
 @click.command("new")
@@ -32,107 +40,104 @@ ROLES = {SubjectKind.PERMIT: ("holder", "sponsor", "agent"), SubjectKind.CASE: (
 @click.option("--type", "document", help="Type of document, for a permit.")
 @click.option("--state", help="State, for a case.")
 @click.option("--to", help="Who is told, with commas: holder, sponsor, agent, payer.")
-@click.option("--days", help="How many days before, with commas: 60, 30, 7.")
+@click.option("--days", help="How many days before, with commas: 60, 30, 7; or: every week from 90.")
 @click.option("--channels", help="With commas: email, whatsapp, sms.")
 @click.option("--template", help="The text, one of the folder of templates.")
 @click.option("--offices", help="Codes of offices, with commas; without it everywhere.")
 @click.option("--yes", is_flag=True, help="Ask nothing: take the default of what no option says.")
+@click.option(
+    "--language",
+    type=click.Choice([one.value for one in Language]),
+    default=Language.ENGLISH.value,
+    show_default=True,
+    help="Ask, and write the rule, in English or Indonesian words.",
+)
 @pass_session
-def new(session: Session, /, yes: bool, **told: str | None) -> None:
+def new(session: Session, /, yes: bool, language: str, **told: str | None) -> None:
     """Ask a few questions and write a commented rule, and its test into the folder `tests` beside the rules.
 
     The test is played once, and the messages that left are written into it: look at them. Nothing is overwritten.
     """
-    ask = _Interview(told, yes=yes)
-    folder = session.settings.rules
-    known = load_rules(folder)
-    templates = Templates.read(session.settings.templates)
-    name = ask("name", "Name of the rule", "my-rule", lambda text: _free_name(text, folder))
-    title = ask("title", "What is it for, in one sentence", "A date is not forgotten", _sentence)
-    subject = ask("subject", "About each permit or each case", "permit", lambda text: _kind(text))
-    if subject is SubjectKind.PERMIT:
-        types = sorted(known.documents)
-        value = ask("document", "Which type of document", "ITAS", lambda text: _one(text, types))
-    else:
-        states = [state for state in CASE_STATES if state not in FINAL_CASE_STATES]
-        value = ask("state", "In which state", "awaiting payment", lambda text: _one(text, states))
-    to = ask("to", "Who is told", "holder", lambda text: _several(text, ROLES[subject]))
-    days = ask("days", "How many days before", "30, 7", _days)
-    channels = ask("channels", "Over which channels", "email", lambda text: _several(text, tuple(Channel)))
-    texts = [
-        each for each in sorted(templates.names()) if all(templates.languages(each, Channel(one)) for one in channels)
-    ]
-    if not texts:
-        raise ConfigError("no template has a text for all these channels; write one first, or choose fewer channels")
-    usual = "itas/extension" if subject is SubjectKind.PERMIT else "case/payment-due"
-    template = ask("template", "Which text", usual if usual in texts else texts[0], lambda text: _one(text, texts))
-    offices = ask("offices", "Only at these offices (empty: everywhere)", "", _codes)
-    answers = Answers(name, title, subject, value, to, days, channels, template, offices)
+    folder, tongue = session.settings.rules, tongue_of(language)
+    try:
+        answers = _answers(session, folder, Interview(told, tongue, is_silent=yes), tongue)
+    except click.Abort:
+        click.echo(tongue.say("\nNothing was written.", "\nTidak ada yang ditulis."))
+        raise
     for file in _write(session, folder, answers):
-        click.echo(f"written: {file}")
-    click.echo(f"Look at both, then: notifier rules check, notifier rules test, notifier rules show {name}")
+        click.echo(f"{tongue.say('written', 'ditulis')}: {file}")
+    click.echo(
+        f"{tongue.say('Look at both, then', 'Periksa keduanya, lalu')}: "
+        f"notifier rules check, notifier rules test, notifier rules show {answers.name}"
+    )
 
 
-class _Interview:
-    """Takes answers from options, else from the terminal, which asks again until an answer is good."""
-
-    def __init__(self, told: dict[str, str | None], *, yes: bool) -> None:
-        self._told = told
-        self._is_silent = yes
-
-    def __call__(self, option: str, question: str, default: str, read: Callable[[str], Read]) -> Read:
-        said = self._told.get(option)
-        if said is None and not self._is_silent:
-            answer: Read = click.prompt(question, default=default, value_proc=read, show_default=bool(default))
-            return answer
-        return read(default if said is None else said)
-
-
-def _free_name(text: str, folder: Path) -> str:
-    name = text.strip()
-    if not re.fullmatch(NAME, name):
-        raise click.UsageError(f'"{name}" is no name; write small letters, digits and single hyphens, like my-rule')
-    for file in (folder / f"{name}.yaml", folder / "tests" / f"{name}.yaml"):
-        if file.exists():
-            raise click.UsageError(f"{file} exists and is not overwritten; choose another name")
-    return name
-
-
-def _sentence(text: str) -> str:
-    said = " ".join(text.split())
-    if not said or '"' in said or "\\" in said:
-        raise click.UsageError('write one sentence without " and \\')
-    return said
-
-
-def _kind(text: str) -> SubjectKind:
-    return SubjectKind(_one(text, tuple(SubjectKind)))
+def _answers(session: Session, folder: Path, interview: Interview, tongue: Tongue) -> Answers:
+    known, ask = load_rules(folder), interview.ask
+    templates = Templates.read(session.settings.templates)
+    name = ask(
+        "name",
+        lambda text: interview.free_name(text, lambda name: _taken(name, folder, known)),
+        default="my-rule",
+        offered=False,
+    )
+    title = ask("title", interview.sentence, default="A date is not forgotten", offered=False)
+    kinds = Choices(SubjectKind, tongue, Part.SUBJECT)
+    subject = SubjectKind(ask("subject", kinds.one, default="permit", choices=kinds))
+    if subject is SubjectKind.PERMIT:
+        choices = Choices(sorted(known.documents), tongue)
+        value = ask("document", choices.one, default="ITAS", choices=choices)
+    else:
+        choices = Choices([state for state in CASE_STATES if state not in FINAL_CASE_STATES], tongue, Part.STATE)
+        value = ask("state", choices.one, default="awaiting payment", choices=choices)
+    roles = Choices(ROLES[subject], tongue, Part.RECIPIENT)
+    to = ask("to", roles.several, default="holder", choices=roles)
+    days, is_weekly = ask("days", interview.days, default="30, 7")
+    ways = Choices(Channel, tongue)
+    channels = ask("channels", ways.several, default="email", choices=ways)
+    texts = Choices(_texts(templates, channels), tongue)
+    template = ask("template", texts.one, default=_usual(tuple(texts.shown), subject, value), choices=texts)
+    codes = _offices(session)
+    places = Choices(codes, tongue) if codes else None
+    offices = ask("offices", lambda text: interview.offices(text, codes), default="", choices=places)
+    return Answers(
+        name, title, subject, value, to, days, is_weekly, channels, template, offices, language=tongue.language
+    )
 
 
-def _one(text: str, choices: Sequence[str]) -> str:
-    word = text.strip()
-    if word not in choices:
-        raise click.UsageError(f'"{word}" is not known here; {did_you_mean(word, choices)}')
-    return word
+def _taken(name: str, folder: Path, known: RuleSet) -> str | None:
+    """The file that has this name, or the rule of this name in any file."""
+    files = (folder / f"{name}.yaml", folder / "tests" / f"{name}.yaml")
+    here = [str(file) for file in files if file.exists()] + [rule.file for rule in known.rules if rule.name == name]
+    return here[0] if here else None
 
 
-def _several(text: str, choices: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_one(each, choices) for each in text.split(",")))
+def _texts(templates: Templates, channels: Sequence[str]) -> list[str]:
+    """The templates that have a text for each of the channels."""
+    found = [
+        name for name in sorted(templates.names()) if all(templates.languages(name, Channel(one)) for one in channels)
+    ]
+    if not found:
+        raise ConfigError("no template has a text for all these channels; write one first, or choose fewer channels")
+    return found
 
 
-def _codes(text: str) -> tuple[str, ...]:
-    codes = tuple(dict.fromkeys(each.strip() for each in text.split(",") if each.strip()))
-    for code in codes:
-        if not re.fullmatch(NAME, code):
-            raise click.UsageError(f'"{code}" is no code of an office; write it as the register has it')
-    return codes
+def _usual(texts: Sequence[str], subject: SubjectKind, value: str) -> str:
+    """The text that is called after the type of document, or is about the state of the case; else the first."""
+    if subject is SubjectKind.CASE:
+        fitting = [text for text in texts if text == _TEXT_OF_STATE.get(value)]
+    else:
+        fitting = [text for text in texts if text.startswith(f"{value.casefold()}/")]
+    return (fitting or list(texts))[0]
 
 
-def _days(text: str) -> tuple[int, ...]:
-    found = {each.strip() for each in text.split(",")}
-    if not all(re.fullmatch("[0-9]{1,3}", each) and 2 <= int(each) <= MOST_DAYS for each in found):
-        raise click.UsageError(f"write whole numbers from 2 to {MOST_DAYS} with commas, like 60, 30, 7")
-    return tuple(sorted({int(each) for each in found}, reverse=True))
+def _offices(session: Session) -> tuple[str, ...]:
+    """The codes of the register's offices; none where there is no register yet."""
+    app = session.app()
+    if not has_database(app):
+        return ()
+    with reading(app.ready_engine) as connection:
+        return tuple(sorted(office.code for office in read_offices(connection).values()))
 
 
 def _write(session: Session, folder: Path, answers: Answers) -> tuple[Path, Path]:
@@ -169,6 +174,6 @@ def _play(session: Session, folder: Path, test: Path) -> None:
         steps = ", ".join(step for _, step in again.coverage.unseen_steps)
         trouble = "; ".join(one.trouble for one in again.results if one.trouble)
         raise ConfigError(
-            f"the new rule does not send what it should ({trouble or steps or 'its test fails'}); nothing was written; "
-            "choose days that are farther apart"
+            f"played once, the new rule does not send what it should ({trouble or steps or 'its test fails'}); "
+            "nothing was written; choose a text that fits, or days that are farther apart"
         )

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from notifier.model import SubjectKind
+from notifier.rules.spelling import one_spelling
+from notifier.rules.telling_words import Tongue
+from notifier.rules.vocabulary import Language
 
 #: The dates that matter in a state of a case.
 ANCHORS = {
@@ -28,9 +31,11 @@ class Answers:
     value: str
     to: tuple[str, ...]
     days: tuple[int, ...]
+    is_weekly: bool
     channels: tuple[str, ...]
     template: str
     offices: tuple[str, ...]
+    language: Language = Language.ENGLISH
 
     @property
     def anchor(self) -> str:
@@ -39,45 +44,84 @@ class Answers:
 
 
 def rule_text(answers: Answers) -> str:
-    """The rule file."""
+    """The rule file, in the words of its language."""
     is_permit = answers.subject is SubjectKind.PERMIT
+    say = Tongue(answers.language).say
     lines = [
-        "# Change what you like, then run `notifier rules check` and `notifier rules test`.",
+        say(
+            "# Change what you like, then run `notifier rules check` and `notifier rules test`.",
+            "# Ubah seperlunya, lalu jalankan `notifier rules check` dan `notifier rules test`.",
+        ),
         f"rule: {answers.name}",
         f'title: "{answers.title}"',
-        "# What allows the office to write: public service, legal duty or consent.",
+        say(
+            "# What allows the office to write: public service, legal duty or consent.",
+            "# Yang membolehkan kantor menulis: pelayanan publik, kewajiban hukum, atau persetujuan.",
+        ),
         "legal basis: public service",
         f"for: {answers.subject}",
         *([f"offices: [{', '.join(answers.offices)}]"] if answers.offices else []),
     ]
     if is_permit:
         lines += [
-            "# Every line of when must hold; if a line of unless holds, nothing is sent.",
+            say(
+                "# Every line of when must hold; if a line of unless holds, nothing is sent.",
+                "# Setiap baris bila harus benar; jika satu baris kecuali benar, tidak ada yang dikirim.",
+            ),
             f"when:\n  type: {answers.value}",
-            "unless:\n  status: [renewal protected, renewed, epo issued, departed, cancelled]",
+            "unless:",
+            say(
+                "  # Who has filed but not paid is still told; to spare them too, add the line `open case: exists`.",
+                "  # Yang sudah mengajukan tetapi belum membayar tetap diingatkan; agar tidak, tambahkan "
+                "`permohonan berjalan: ada`.",
+            ),
+            "  status: [renewal protected, renewed, epo issued, departed, cancelled]",
         ]
     else:
-        lines += ["# Only as long as the application stands there.", f"while: {answers.value}"]
+        lines += [
+            say("# Only as long as the application stands there.", "# Hanya selama permohonan berada di tahap ini."),
+            f"while: {answers.value}",
+        ]
     lines += [
-        "# Until then the messages are useful.",
+        say("# Until then the messages are useful.", "# Sampai saat itu pesan berguna."),
         f"deadline: {answers.anchor}",
         f"to: [{', '.join(answers.to)}]",
-        "# These leave together; [email, sms after 24 hours] would be one after the other.",
+        say(
+            "# These leave together; [email, sms after 24 hours] would be one after the other.",
+            "# Dikirim bersamaan; [email, sms setelah 24 jam] berarti satu demi satu.",
+        ),
         f"via: {' and '.join(answers.channels)}",
         f"template: {answers.template}",
-        "# The name of a step is its identity: its days and its text may change, its name may not.",
+        say(
+            "# The name of a step is its identity: its days and its text may change, its name may not.",
+            "# Nama langkah adalah identitasnya: hari dan teksnya boleh berubah, namanya tidak.",
+        ),
         "steps:",
+        *_steps(answers),
     ]
-    lines += [f"  {count}-days:\n    send: {count} days before {answers.anchor}" for count in answers.days]
-    return "\n".join(lines) + "\n"
+    english = "\n".join(lines) + "\n"
+    if answers.language is Language.ENGLISH:
+        return english
+    return one_spelling(english.encode(), f"{answers.name}.yaml", answers.language)
+
+
+def _steps(answers: Answers) -> list[str]:
+    before = f"days before {answers.anchor}"
+    if answers.is_weekly:
+        return [f"  weekly:\n    send: every week from {answers.days[0]} {before} until {answers.anchor}"]
+    return [f"  {count}-days:\n    send: {count} {before}" for count in answers.days]
 
 
 def test_text(answers: Answers) -> str:
     """The test file, its messages still to be recorded."""
     begin = _LAST - timedelta(days=max(answers.days) + 21)
     roles = dict.fromkeys(("holder", *answers.to))
+    say = Tongue(answers.language).say
     lines = [
-        "# Its messages were recorded from the rule as it was first written: look at them.",
+        say(
+            "# Its messages were recorded from the rule as it was first written: look at them.",
+            "# Pesannya dicatat dari aturan saat pertama kali ditulis: mohon diperiksa.",
+        ),
         f"rule: {answers.name}",
     ]
     lines += ["people:"]
@@ -93,5 +137,11 @@ def test_text(answers: Answers) -> str:
     else:
         when = f"{_LAST} 15:00" if answers.anchor in _INSTANTS else str(_LAST)
         subject = f"cases:\n      C1: {{service: passport, state: {answers.value}, {held}, {answers.anchor}: {when}}}"
-    lines += ["tests:", "  everybody is told in time:", f"    {subject}", f"    from: {begin}", f"    until: {_LAST}"]
+    lines += [
+        "tests:",
+        f"  {say('everybody is told in time', 'semua diingatkan pada waktunya')}:",
+        f"    {subject}",
+        f"    from: {begin}",
+        f"    until: {_LAST}",
+    ]
     return "\n".join(lines) + "\n"

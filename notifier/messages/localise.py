@@ -89,6 +89,8 @@ class Localiser:
 
     def addressed(self, recipient: RecipientFacts) -> str:
         """Bapak/Ibu SITI for a person; an organisation or a desk by its bare name, unless the language has a form."""
+        if not isinstance(recipient, RecipientFacts):
+            raise ValueError('"addressed" stands behind the recipient, not a name: {{ recipient | addressed }}')
         if recipient.kind == "person":
             return self.words["person"].replace("{name}", recipient.name)
         return self.words.get("organisation", "{name}").replace("{name}", recipient.name)

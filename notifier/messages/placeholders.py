@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 from difflib import get_close_matches
+from functools import cache
 from types import NoneType, UnionType
 from typing import Union, get_args, get_origin, get_type_hints
 
@@ -108,7 +109,8 @@ def _is_missing(path: str, names: Mapping[str, object]) -> bool:
     return value is None
 
 
-def _parts(shape: type) -> dict[str, object]:
+@cache
+def _parts(shape: type) -> Mapping[str, object]:
     own = {
         name: getattr(value.fget, "__annotations__", {}).get("return")
         for name, value in vars(shape).items()

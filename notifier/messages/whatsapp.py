@@ -90,6 +90,9 @@ def _read_variables(entry: tuple[yaml.Node, yaml.Node] | None, file: str) -> tup
         elif not isinstance(value, yaml.ScalarNode) or not value.value.strip():
             faults.append(_fault(file, value, f"variable {key.value} has no template"))
         else:
+            if "{" not in value.value:
+                bare = f"variable {key.value} prints these very words; a fact is written {{{{ recipient.name }}}}"
+                faults.append(_fault(file, value, bare))
             place = value.start_mark
             found.append(Variable(int(key.value), value.value, place.line + 1, place.column + 1))
     return tuple(found), faults

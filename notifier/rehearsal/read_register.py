@@ -44,7 +44,8 @@ def read_zone(reading: Reading, node: Node) -> ZoneInfo | None:
     try:
         return ZoneInfo(text.value)
     except (KeyError, OSError, ValueError):
-        reading.fault(text, f'there is no time zone "{text.value}"; write one like {OFFICE_ZONE}')
+        known = "Asia/Jakarta (WIB), Asia/Makassar (WITA) or Asia/Jayapura (WIT)"
+        reading.fault(text, f'there is no time zone "{text.value}"; write one like {known}')
         return None
 
 

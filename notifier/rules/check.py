@@ -18,7 +18,7 @@ from notifier.rules.read_rule import Draft
 from notifier.rules.reading import Reading
 from notifier.rules.rule import Rule, Step
 from notifier.rules.tree import Block, Listing, Node, Text
-from notifier.rules.words import did_you_mean
+from notifier.rules.words import did_you_mean, nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +127,16 @@ def _check_template(faults: Reading, draft: Draft, step: Step, known: Known) -> 
         return
     spot = draft.setting(step.name, "template")
     if step.template not in known.templates:
-        remedy = did_you_mean(step.template, sorted(known.templates))
+        near = nearest(step.template, known.templates)
+        remedy = f'did you mean "{near}"?' if near else "write its texts into a folder of this name among the templates"
         faults.fault(spot, f'template: there is no "{step.template}"; {remedy}')
         return
     for channel in dict.fromkeys(channel for rung in step.via for channel in rung.channels):
         if channel not in known.templates[step.template]:
             faults.fault(
-                spot, f'template: "{step.template}" has no text for {channel}; write one or leave {channel} out of via'
+                spot,
+                f'template: "{step.template}" has no text for {channel}, or a broken one;'
+                f" write or mend it, or leave {channel} out of via",
             )
 
 

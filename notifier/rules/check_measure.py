@@ -48,7 +48,7 @@ class MeasureChecker:
             )
         if rule.separate and any(step.digest for step in rule.steps):
             self._warnings.fault(
-                draft.key("separate"), "separate: a digest puts messages together all the same; take one of the two out"
+                draft.key("separate"), "separate: what the digest gathers would leave one by one at its slot; take one of the two out"
             )
 
     def _digest(self, step: Step) -> None:
@@ -73,6 +73,12 @@ class MeasureChecker:
         later = self._rule.steps[names.index(step.name) + 1 :]
         if step.urgent:
             self._faults.fault(spot, f'late: the step "{step.name}" is urgent and waits for nothing; take "fold" out')
+        elif self._rule.separate:
+            self._warnings.fault(
+                spot,
+                'late: "fold" waits to be told with a later message, and "separate: yes" never joins any; '
+                "take one of the two out",
+            )
         elif step.digest is None and not any(set(step.to) & set(other.to) for other in later):
             self._warnings.fault(
                 spot, f'late: "fold" waits for a later message, and none comes after "{step.name}"; write "newest"'

@@ -21,6 +21,7 @@ from yaml.scanner import Scanner
 from notifier.errors import Fault
 from notifier.rules.signs import Span, has_odd_sign, line_starts, odd_signs, place_of
 from notifier.rules.tree import Block, Broken, Listing, Node, Text
+from notifier.rules.yaml_faults import place_and_sentence
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 12
@@ -29,16 +30,6 @@ FREE_TEXT_KEYS = frozenset({"title", "purpose"})
 FREE_TEXT_BLOCKS = frozenset({"labels"})
 
 _CUTS_TEXT = re.compile(r"[ \t]+#")
-_YAML_SAYS = (
-    ("mapping values are not allowed", "a colon stands where none can; put the text in quotes or mend the indentation"),
-    ("could not find expected ':'", "this line has no colon; write key: value"),
-    ("expected <block end>", "this line is not indented like the lines it belongs to"),
-    ("expected the node content", "a value is missing here, or a sign stands that YAML keeps for itself; use quotes"),
-    ("cannot start any token", "no value may begin with this sign; put the text in quotes"),
-    ("unexpected end of stream", "a quote is opened and not closed"),
-    ("expected ',' or", "a comma or a closing bracket is missing in this list"),
-    ("undefined alias", "aliases (*name) are not used; write the lines out"),
-)
 
 
 def read_source(path: Path, name: str) -> tuple[Block | None, list[Fault]]:
@@ -252,12 +243,9 @@ class _Builder:
             self._fault(mark, "tags (!name) are not used; take it out")
 
     def _fault_of_yaml(self, error: yaml.MarkedYAMLError) -> None:
-        is_unclosed = "unexpected end of stream" in (error.problem or "")
-        mark = (error.context_mark if is_unclosed else None) or error.problem_mark
+        mark, sentence = place_and_sentence(error, self._text)
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        problem = error.problem or "it cannot be read"
-        sentence = next((said for part, said in _YAML_SAYS if part in problem), None)
-        self.failure = Fault(self._name, line, column, sentence or f"this is not YAML: {problem}")
+        self.failure = Fault(self._name, line, column, sentence)
         if mark is None or self._text[mark.index : mark.index + 1] != "\t":  # a tab is told as an odd sign
             self.faults.append(self.failure)
 

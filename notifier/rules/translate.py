@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 from notifier.rules.forms import (
     PRESENCE,
@@ -65,6 +66,18 @@ def translated_phrase(name: str, phrase: str, language: Language) -> str:
     return Translator(Language.ENGLISH, language).phrase(name, Text(phrase, 1, 1)).value
 
 
+@cache
+def _words_of(phrase: str) -> tuple[Word, ...]:
+    return tuple(words_of(GRAMMAR[phrase]))
+
+
+@cache
+def _known_in(phrase: str, language: Language) -> tuple[Mapping[str, Word], Mapping[str, Word]]:
+    """What may stand in a phrase of that kind, and what stands in other phrases only, by spelling."""
+    words = _words_of(phrase)
+    return spellings(words, language), spellings(words_elsewhere(words), language)
+
+
 class Translator:
     """Writes a tree of one language in the words of another, and notes what is of neither or of the wrong one.
 
@@ -82,14 +95,14 @@ class Translator:
 
     def phrase(self, name: str, text: Text) -> Text:
         """A phrase of that kind, word by word, the longest first; words begin where `starts` says."""
-        words = tuple(words_of(GRAMMAR[name]))
-        known = spellings(words, self._source)
+        words = _words_of(name)
+        known, elsewhere = _known_in(name, self._source)
         tokens = list(TOKEN.finditer(text.value))
         written, starts, at, before = "", [], 0, len(self.slips)
         while at < len(tokens):
             size, row = longest(tokens, at, known)
             if row is None:
-                size, row = longest(tokens, at, spellings(words_elsewhere(words), self._source))
+                size, row = longest(tokens, at, elsewhere)
             if row is None:
                 size, row = self._unknown(text, tokens, at, words)
             said = run(tokens, at, size) if row is None else self._spelled(row, written)
