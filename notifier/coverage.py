@@ -17,7 +17,7 @@ from notifier.rules.decision import Decision, Ground, Verdict
 from notifier.rules.facts import View
 from notifier.rules.rule import Moves, Rule
 from notifier.simulate.reads import Period
-from notifier.simulate.register import SUBJECTS_AT_ONCE, Stretch, refused_addresses
+from notifier.simulate.register import SUBJECTS_AT_ONCE, Stretch, refused_addresses, share_of
 from notifier.simulate.walk import Stage, Told, Walker, connected, in_processes, parts_of
 from notifier.store import tables as t
 from notifier.store.subjects import read_entries, read_subjects
@@ -229,7 +229,8 @@ def _ending(connection: Connection, stretch: Stretch, look: _Look) -> Iterator[t
     offices = look.walker.offices
     only = look.stage.only_offices
     ids = [key for key, office in offices.items() if not only or office.code in only]
-    found: list[int] = list(connection.scalars(_question(stretch, ids, look.stage.period, look)))
+    ending = connection.scalars(_question(stretch, ids, look.stage.period, look)).all()
+    found = share_of(connection, stretch, ending)
     for start in range(0, len(found), SUBJECTS_AT_ONCE):
         part = found[start : start + SUBJECTS_AT_ONCE]
         entries = read_entries(connection, stretch.kind, part)
@@ -244,11 +245,11 @@ def _question(stretch: Stretch, offices: Sequence[OfficeId], period: Period, loo
     if stretch.kind is SubjectKind.PERMIT:
         dated = [one.name for one in look.stage.rules.documents.values() if one.needs_expiry]
         missing = table.expiry.is_(None) & table.type.in_(dated)
-        return query.where(or_(table.expiry.between(period.first, period.last), missing)).order_by(table.id)
+        return query.where(or_(table.expiry.between(period.first, period.last), missing))
     since, until = period.span.since, period.span.until
     lapsing = []
     for state, (_, column) in LAPSES.items():
         instant = column.endswith("_at")
         low, high = (since, until) if instant else (period.first, period.last)
         lapsing.append((table.state == state) & (table[column].is_(None) | table[column].between(low, high)))
-    return query.where(or_(*lapsing), table.closed_at.is_(None)).order_by(table.id)
+    return query.where(or_(*lapsing), table.closed_at.is_(None))

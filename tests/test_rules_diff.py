@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import subprocess
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,16 @@ from click.testing import CliRunner, Result
 from sqlalchemy import Engine, select
 
 from notifier.cli import main
-from notifier.compare.changes import changed_rules
+from notifier.compare import compare as comparing
+from notifier.compare.changes import Kind, changed_rules
+from notifier.compare.compare import Comparison, compare
+from notifier.compare.sources import Version
 from notifier.rules.load import load_rules
+from notifier.simulate import walk
 from notifier.store import tables as t
 from notifier.store.engine import reading
 from notifier.store.rulesets import read_plan
-from tests.test_simulate import STAY, rules_of
+from tests.test_simulate import RATES, STAY, correct_some_dates, period, random_register, rules_of, stage_of
 from tests.world import PROJECT, World
 
 #: Two permits. A week and eight days before the first one the offices are closed: both steps fall on 17 March.
@@ -168,6 +174,45 @@ def test_the_table_ends_with_the_command_that_applies_it(world: World, tmp_path:
 
     assert done.output.strip().splitlines()[-1].startswith("To make it active: notifier rules apply ")
     assert "moved" in done.output
+
+
+def test_the_short_way_finds_what_the_plain_way_finds(
+    sqlite_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S46, S94: each rule asked only about those it can tell something, alike ones once, by one process or by two."""
+    random_register(sqlite_engine, tmp_path / "csv", 4, 100)
+    world = World(sqlite_engine, now="2026-03-02 09:00")
+    world.plan()
+    world.send()
+    correct_some_dates(sqlite_engine, 5)
+    world.at("2026-03-03 07:00")
+    shutil.copytree(PROJECT / "rules", tmp_path / "new")
+    itas = tmp_path / "new" / "itas-extension.yaml"
+    text = itas.read_text()
+    itas.write_text(text.replace("send: 60 days before", "send: 75 days before").replace("earlier", ""))
+    assert "when expiry moves \n" in itas.read_text()
+    before, after = (Version(folder.name, {}, load_rules(folder)) for folder in (PROJECT / "rules", tmp_path / "new"))
+    stage = stage_of(world, period("2026-03-03", "2026-06-01", world.now))
+    monkeypatch.setattr(comparing, "in_processes", lambda work, parts: [work(part) for part in parts])
+    monkeypatch.setattr(walk, "WORTH_A_PROCESS", 1)
+
+    def compared(*, share: bool, processes: int) -> Comparison:
+        own = replace(stage, share=share)
+        return compare(own, before, after, world.renderer, RATES, sample=4, processes=processes)
+
+    plain = compared(share=False, processes=1)
+    assert {kind for _, _, kind in plain.changes.counts} >= {Kind.GAINED, Kind.MOVED}
+    assert sum(sum(days.values()) for rule in plain.plan.envelope.values() for days in rule.values()) > 100
+    for processes in (1, 2):
+        short = compared(share=True, processes=processes)
+        assert short.plan == plain.plan
+        assert short.changes.counts == plain.changes.counts
+        assert short.changes.examples == plain.changes.examples
+        assert short.unforeseen == plain.unforeseen
+        for one, other in ((short.old, plain.old), (short.new, plain.new)):
+            assert one.by_rule == other.by_rule
+            assert one.cost_of("itas-extension") == other.cost_of("itas-extension")
+            assert one.by_day_channel == other.by_day_channel
 
 
 def git(place: Path, *words: str) -> None:

@@ -21,6 +21,7 @@ from notifier.model import Channel
 from notifier.rules.load import load_rules
 from notifier.rules.rule import RuleSet
 from notifier.sections import PriceSettings, ThroughputSettings
+from notifier.simulate.drawing import stacked_days
 from notifier.simulate.reads import Period
 from notifier.simulate.report import Report
 from notifier.simulate.simulate import Rates, languages_of, period_of
@@ -93,7 +94,6 @@ def counted(stage: Stage) -> Counts:
 def same(one: Counts, other: Counts) -> None:
     for name in ("rows", "messages", "sends", "later", "hours", "unreachable", "waiting"):
         assert getattr(one, name) == getattr(other, name), name
-    assert one.subjects == other.subjects
 
 
 @pytest.fixture
@@ -111,23 +111,36 @@ def random_register(engine: Engine, folder: Path, seed: int, size: int) -> None:
     import_files(engine, files, now=wib("2026-02-01"))
 
 
+def correct_some_dates(engine: Engine, every: int) -> None:
+    """Some expiry dates move: by a few days, later or earlier, or by a year because the permit was extended.
+
+    Among them are all of which somebody was told, and every so many others.
+    """
+    told = select(t.notification.c.subject_id).where(t.notification.c.told_at.is_not(None))
+    with writing(engine) as connection:
+        dated = select(t.permit.c.id).where(t.permit.c.expiry.is_not(None)).order_by(t.permit.c.id)
+        few = {*connection.scalars(dated.where(t.permit.c.id.in_(told))), *connection.scalars(dated).all()[::every]}
+        for place, key in enumerate(sorted(few)):
+            day = connection.execute(select(t.permit.c.expiry).where(t.permit.c.id == key)).scalar_one()
+            moved = day + timedelta(days=(3, -4, 400)[place % 3])
+            connection.execute(t.permit.update().where(t.permit.c.id == key).values(expiry=moved))
+            seen = {"subject_kind": "permit", "subject_id": key, "field": "expiry", "at": wib("2026-03-02 12:00")}
+            connection.execute(t.seen.insert().values(**seen, value=moved.isoformat()))
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_what_is_worked_out_once_for_many_is_what_each_would_be_told(
     sqlite_engine: Engine, tmp_path: Path, seed: int
 ) -> None:
-    """S94: subjects that are alike in everything a rule reads share one answer; with a ledger and corrections, too."""
+    """S94: subjects that are alike in everything a rule reads share one answer; with a ledger and corrections, too.
+
+    And no rule would tell anything to those that it was not asked about.
+    """
     random_register(sqlite_engine, tmp_path / "csv", seed, 160)
     world = World(sqlite_engine, now="2026-03-02 09:00")
     world.plan()  # a ledger of what waits, and since when each step is in force
     world.send()
-    with writing(sqlite_engine) as connection:  # some dates were corrected, some renewed
-        ids = connection.scalars(select(t.permit.c.id).where(t.permit.c.expiry.is_not(None)).limit(400)).all()
-        for place, key in enumerate(ids[:: 7 + seed]):
-            day = connection.execute(select(t.permit.c.expiry).where(t.permit.c.id == key)).scalar_one()
-            moved = day + timedelta(days=(3, -4, 40)[place % 3])
-            connection.execute(t.permit.update().where(t.permit.c.id == key).values(expiry=moved))
-            seen = {"subject_kind": "permit", "subject_id": key, "field": "expiry", "at": wib("2026-03-01")}
-            connection.execute(t.seen.insert().values(**seen, value=moved.isoformat()))
+    correct_some_dates(sqlite_engine, 7 + seed)
     world.at("2026-03-03 07:00")
     stage = stage_of(world, period("2026-03-03", "2026-09-30", world.now))
 
@@ -135,6 +148,8 @@ def test_what_is_worked_out_once_for_many_is_what_each_would_be_told(
 
     assert sum(shared.rows.values()) > 300
     assert shared.kinds < alone.kinds
+    assert shared.subjects < alone.subjects
+    assert "sooner" in {stage.rules.rules[rule].steps[step].name for rule, step, _, _ in shared.messages}
     same(shared, alone)
 
 
@@ -308,6 +323,25 @@ def test_a_part_in_another_process_counts_as_one_here(sqlite_engine: Engine, tmp
     apart = together(in_processes(partial(count, stage), halves)).finish()
 
     assert sum(whole.messages.values()) < sum(whole.rows.values())
+    assert whole.subjects == apart.subjects
+    same(whole, apart)
+
+
+def test_what_ends_on_one_day_is_worked_out_by_one_process(sqlite_engine: Engine, tmp_path: Path) -> None:
+    """S94: each subject is taken by one hand, and what is measured does not depend on how many there are."""
+    random_register(sqlite_engine, tmp_path / "csv", 6, 120)
+    world = World(sqlite_engine, now="2026-03-02 09:00")
+    stage = stage_of(world, period("2026-03-02", "2026-09-30", world.now))
+    whole = counted(stage)
+    shares = [[replace(one, hand=hand, hands=3) for one in parts_of(stage, 1)[0]] for hand in range(3)]
+    tallies = [count(stage, share) for share in shares]
+    kinds = [tally.counts.kinds for tally in tallies]
+    apart = together(tallies).finish()
+
+    assert whole.subjects == apart.subjects > 100
+    assert min(kinds) > 10
+    assert sum(kinds) < whole.kinds * 1.1  # cases, and permits of people who have both, may repeat an answer
+    assert apart.samples == whole.samples
     same(whole, apart)
 
 
@@ -343,6 +377,22 @@ def test_files_are_simulated_without_a_register(world: World, tmp_path: Path) ->
         f'aria-label="{label}' in text for label in ("Messages per day, stacked by rule", "Messages per day as a")
     )
     assert "prefers-color-scheme: dark" in text
+
+
+def test_one_great_day_does_not_flatten_the_others() -> None:
+    """A bar far taller than the others is cut and named, and one that is only taller is drawn as it is."""
+    days = [date(2026, 3, 1) + timedelta(days=place) for place in range(40)]
+    even = {(day, "stay"): 100 for day in days}
+    cut = stacked_days(days, ["stay"], even | {(days[0], "stay"): 5000}, "Messages per day")
+    whole = stacked_days(days, ["stay"], even | {(days[0], "stay"): 250}, "Messages per day")
+
+    assert "2026-03-01: 5,000</text>" in cut and 'class="cut"' in cut and "<p>A bar with a gap" in cut
+    assert "2026-03-01, stay: 5,000</title>" in cut
+    assert ">200</text>" in cut and ">250</text>" in whole
+    assert 'class="cut"' not in whole and "<p>" not in whole
+    heights = [float(one) for one in re.findall(r' height="([\d.]+)"', cut)]
+    assert heights[0] == pytest.approx(2 * heights[1], abs=0.2)
+    assert stacked_days(days, [], {}, "Nothing").count("<rect") == 0
 
 
 def test_the_table_says_what_is_assumed_and_plots_weeks(world: World) -> None:

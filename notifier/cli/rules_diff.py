@@ -113,8 +113,7 @@ def _show(found: Comparison, versions: Sequence[Version], *, is_kept: bool) -> N
     show_table(["rule", "step", "what", "messages"], steps)
     examples = [
         (one.rule, one.step, one.kind, one.subject, one.office, one.role, one.old or "-", one.new or "-")
-        for _, few in sorted(found.changes.examples.items())
-        for one in few
+        for one in found.changes.examples
     ]
     show_table(["rule", "step", "what", "document", "office", "to", "was", "will be"], examples, title="Examples")
     for rule in found.unforeseen:
@@ -146,6 +145,6 @@ def _as_json(found: Comparison, versions: Sequence[Version], *, is_kept: bool) -
             {"rule": rule, "step": step, "what": kind, "messages": count}
             for (rule, step, kind), count in sorted(found.changes.counts.items())
         ],
-        "examples": [asdict(one) for _, few in sorted(found.changes.examples.items()) for one in few],
+        "examples": [asdict(one) for one in found.changes.examples],
         "not_in_the_plan": list(found.unforeseen),
     }

@@ -7,13 +7,15 @@ from datetime import date
 from enum import StrEnum
 
 from notifier.messages.masking import mask
-from notifier.model import Subject
+from notifier.model import Subject, SubjectKind
 from notifier.rules.rule import Rule, RuleSet, Step
 from notifier.simulate.reads import Period
 from notifier.simulate.walk import Told
 
 #: Rule, step, occurrence and recipient: the same message in both versions (S46).
 Same = tuple[str, str, int, int]
+#: Where an example stands among all: its kind of subject, its subject, its message.
+Place = tuple[SubjectKind, int, Same]
 
 
 class Kind(StrEnum):
@@ -47,12 +49,17 @@ class Changes:
     period: Period
     most: int
     counts: Counter[tuple[str, str, Kind]] = field(default_factory=Counter)
-    examples: dict[tuple[str, Kind], list[Example]] = field(default_factory=dict)
+    found: dict[tuple[str, Kind], list[tuple[Place, Example]]] = field(default_factory=dict)
+
+    @property
+    def examples(self) -> list[Example]:
+        """By rule and kind, the first subjects first: the same ones, whatever the number of processes."""
+        return [example for _, few in sorted(self.found.items()) for _, example in few]
 
     def add(self, subject: Subject, old: Iterable[Told], new: Iterable[Told]) -> None:
         """Compare what both versions tell about one subject."""
         before, after = self._days(old, 0), self._days(new, 1)
-        for same in before.keys() | after.keys():
+        for same in sorted(before.keys() | after.keys()):
             was, will = before.get(same), after.get(same)
             kind = _kind(was, will)
             if kind is not None:
@@ -61,8 +68,9 @@ class Changes:
     def take(self, other: "Changes") -> None:
         """Take in what another process found."""
         self.counts.update(other.counts)
-        for key, found in other.examples.items():
-            self.examples[key] = (self.examples.get(key, []) + found)[: self.most]
+        for key, few in other.found.items():
+            both = sorted(self.found.get(key, []) + few, key=lambda one: one[0])
+            self.found[key] = both[: self.most]
 
     def _days(self, told: Iterable[Told], version: int) -> dict[Same, tuple[date, Step, str]]:
         found: dict[Same, tuple[date, Step, str]] = {}
@@ -85,8 +93,8 @@ class Changes:
     ) -> None:
         rule, step, *_ = same
         self.counts[rule, step, kind] += 1
-        found = self.examples.setdefault((rule, kind), [])
-        if len(found) < self.most:
+        few = self.found.setdefault((rule, kind), [])
+        if len(few) < self.most:
             role = (will or was or (None, None, ""))[2]
             example = Example(
                 rule,
@@ -98,7 +106,7 @@ class Changes:
                 was[0] if was else None,
                 will[0] if will else None,
             )
-            found.append(example)
+            few.append(((subject.kind, subject.id, same), example))
 
 
 def _kind(was: tuple[date, Step, str] | None, will: tuple[date, Step, str] | None) -> Kind | None:

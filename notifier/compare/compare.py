@@ -99,10 +99,10 @@ def compare_part(pair: Pair, parts: Sequence[Stretch]) -> Found:
         found = Found(tally_of(pair.old, connection), tally_of(pair.new, connection), changes)
         asked = [*new.questions, *(old.questions if pair.changed else ())]
         for stretch in parts:
-            for subject, entries in subjects_of(
+            for subject, entries, among in subjects_of(
                 connection, stretch, asked, new.offices, with_ledger=not pair.new.period.is_past
             ):
-                before, after = old.told(subject, entries), new.told(subject, entries)
+                before, after = old.told(subject, entries, among), new.told(subject, entries, among)
                 found.old.add(subject, before)
                 found.new.add(subject, after)
                 changes.add(subject, before, [one for one in after if _name(pair.new, one) in pair.changed])

@@ -9,9 +9,9 @@ from notifier.calendar.office import OfficeCalendar
 from notifier.model import Entry, Office, Party, Subject, SubjectKind
 from notifier.reconcile import is_pending
 from notifier.rules.decision import Ground
+from notifier.rules.reads import Reads, Span, office_class_of
 from notifier.rules.rule import Rule, RuleSet
 from notifier.rules.timeline import timeline
-from notifier.simulate.reads import Reads, Span, office_class_of
 
 log = logging.getLogger(__name__)
 

@@ -7,31 +7,33 @@ from math import ceil, log10, sqrt
 
 #: Colours of a stack, as classes of the style sheet; what is beyond them shares the last.
 COLOURS = 17
-WIDTH, HEIGHT, LEFT, BOTTOM = 960, 240, 56, 22
+WIDTH, HEIGHT, LEFT, BOTTOM, ABOVE = 960, 280, 56, 22, 18
+#: A day this much busier than all but one in twenty is cut, so that it does not flatten all the others.
+GREAT = 3
+CUT = "<p>A bar with a gap at its top is cut, so that one great day does not flatten all the others.</p>"
 CELL, GAP = 14, 3
 SHADES = 5
 ONE_DAY = timedelta(days=1)
 
 
 def stacked_days(days: Sequence[date], names: Sequence[str], counts: Mapping[tuple[date, str], int], label: str) -> str:
-    """One bar for each day, one colour for each name, the months under it."""
+    """One bar for each day, one colour for each name, the months under it; a bar too tall is cut, and says so."""
     sums = [sum(counts.get((day, name), 0) for name in names) for day in days]
-    top = _round_up(max(sums, default=0))
+    top = _top(sums)
     wide = (WIDTH - LEFT) / max(len(days), 1)
     parts = [*_scale(top), *_months(days, wide)]
     for place, day in enumerate(days):
-        below = float(HEIGHT - BOTTOM)
+        x, below = LEFT + place * wide, 0
         for number, name in enumerate(names):
             count = counts.get((day, name), 0)
-            if not count:
-                continue
-            tall = count / top * (HEIGHT - BOTTOM - 8)
-            below -= tall
-            bar = (
-                f'x="{LEFT + place * wide:.1f}" y="{below:.1f}" width="{max(wide - 0.3, 0.5):.2f}" height="{tall:.1f}"'
-            )
-            parts.append(f'<rect class="c{colour(number)}" {bar}>{_title(f"{day}, {name}: {count:,}")}</rect>')
-    return _svg(parts, WIDTH, HEIGHT, label)
+            low, high = (_height(min(value, top), top) for value in (below, below + count))
+            below += count
+            if high < low:
+                bar = f'x="{x:.1f}" y="{high:.1f}" width="{max(wide - 0.3, 0.5):.2f}" height="{low - high:.1f}"'
+                parts.append(f'<rect class="c{colour(number)}" {bar}>{_title(f"{day}, {name}: {count:,}")}</rect>')
+        if sums[place] > top:
+            parts.append(_cut(x, wide, f"{day}: {sums[place]:,}", is_named=sums[place] == max(sums)))
+    return _svg(parts, WIDTH, HEIGHT, label) + (CUT if max(sums, default=0) > top else "")
 
 
 def heat_map(days: Sequence[date], counts: Mapping[date, int], is_open: Callable[[date], bool], label: str) -> str:
@@ -105,10 +107,30 @@ def _cell(cell: object) -> str:
 
 
 def _scale(top: int) -> Iterable[str]:
-    for share in (0.0, 0.5, 1.0):
-        y = HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - 8)
+    for value in sorted({0, top // 2, top}):
+        y = _height(value, top)
         yield f'<line class="grid" x1="{LEFT}" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        yield f'<text class="axis" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{round(top * share):,}</text>'
+        yield f'<text class="axis" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:,}</text>'
+
+
+def _height(value: int, top: int) -> float:
+    """Where a value stands, from the upper edge."""
+    return HEIGHT - BOTTOM - value / top * (HEIGHT - BOTTOM - ABOVE)
+
+
+def _top(sums: Sequence[int]) -> int:
+    """The upper end of the scale."""
+    most, usual = max(sums, default=0), sorted(sums)[len(sums) * 95 // 100] if sums else 0
+    return _round_up(most if most <= GREAT * usual or not usual else 2 * usual)
+
+
+def _cut(x: float, wide: float, text: str, *, is_named: bool) -> str:
+    """A gap through the top of a bar that is cut, and over the tallest one its day and number."""
+    gap = f'<path class="cut" d="M{x - 1:.1f} {ABOVE + 8}l{wide + 2:.1f} -4"/>'
+    if not is_named:
+        return gap
+    side = "start" if x < WIDTH / 2 else "end"
+    return gap + f'<text class="axis" x="{x:.1f}" y="{ABOVE - 6}" text-anchor="{side}">{escape(text)}</text>'
 
 
 def _months(days: Sequence[date], wide: float) -> Iterable[str]:

@@ -52,7 +52,7 @@ def _figures(report: Report) -> str:
         (f"{report.messages:,}", "messages"),
         (f"{report.counts.subjects:,}", "permits and cases looked at"),
         (f"{busiest[1]:,}", f"on the busiest day, {busiest[0]}"),
-        (f"{money} {report.cost:,.0f}", "if everything arrives at first"),
+        (f"{report.cost:,.0f}", f"{money}, if everything arrives at first"),
         (f"{report.waiting:,}", "would wait for a personal cap"),
     )
     return f'<dl class="figures">{"".join(f"<div><dd>{one}</dd><dt>{name}</dt></div>" for one, name in figures)}</dl>\n'

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, func, select, union_all
 from notifier.calendar.office import OfficeCalendar
 from notifier.model import Channel, Entry, Office, OfficeId, Subject, SubjectKind
 from notifier.rules.compile import Candidates, candidates, everything
+from notifier.rules.reads import Span, office_class_of
 from notifier.rules.rule import AtOnce, Moves, Rule, RuleSet
-from notifier.simulate.reads import Span, office_class_of
 from notifier.store import tables as t
 from notifier.store.candidates import due_subjects
 from notifier.store.subjects import read_entries, read_in_force, read_subjects
@@ -27,19 +27,23 @@ InForce = Mapping[tuple[str, str], datetime]
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A range of ids of one kind, both ends included: one piece of work."""
+    """A range of ids of one kind, both ends included: one piece of work, or the share of one hand of several."""
 
     kind: SubjectKind
     first: int
     last: int
+    hand: int = 0
+    hands: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of each stretch for the offices that compute alike."""
+    """What is asked of each stretch for one rule, at the offices for which it is the same."""
 
+    rule: str
     office_ids: tuple[OfficeId, ...]
     candidates: Candidates
+    moved: frozenset[str] = frozenset()  # not empty: only subjects of which one of these dates has moved
 
 
 def stretches(connection: Connection) -> list[Stretch]:
@@ -52,6 +56,21 @@ def stretches(connection: Connection) -> list[Stretch]:
             lows = range(first, last + 1, IDS_AT_ONCE)
             found += [Stretch(kind, low, min(low + IDS_AT_ONCE - 1, last)) for low in lows]
     return found
+
+
+def share_of(connection: Connection, stretch: Stretch, ids: Collection[int]) -> list[int]:
+    """Those of the ids of a stretch that its hand takes, in order.
+
+    Permits that end on one day go to one hand: they have their answers in common, and each is worked out once.
+    """
+    if stretch.hands == 1:
+        return sorted(ids)
+    turns = {key: key for key in ids}
+    if stretch.kind is SubjectKind.PERMIT:
+        permit = t.permit.c
+        ends = select(permit.id, permit.expiry).where(permit.id.between(stretch.first, stretch.last))
+        turns |= {row.id: row.expiry.toordinal() for row in connection.execute(ends) if row.expiry is not None}
+    return sorted(key for key in ids if turns[key] % stretch.hands == stretch.hand)
 
 
 def in_force_of(connection: Connection, rules: RuleSet, since: datetime, *, is_past: bool) -> InForce:
@@ -69,22 +88,33 @@ def questions(
     in_force: InForce,
     span: Span,
     plays: Callable[[Rule], bool],
+    *,
+    narrow: bool = True,
 ) -> list[Question]:
-    """Which subjects the rules that play can tell anything in the span: wider than the rules, never narrower."""
+    """Which subjects the rules that play can tell anything in the span: wider than the rules, never narrower.
+
+    Without `narrow` each rule is asked about everything it can ever concern.
+    """
     groups: dict[object, list[Office]] = defaultdict(list)
     for office in offices:
         groups[office_class_of(office, calendar_of(office), rules)].append(office)
-    found = []
+    at: dict[tuple[str, Candidates, frozenset[str]], tuple[OfficeId, ...]] = defaultdict(tuple)
     for group in groups.values():
         for rule in rules.rules:
             ids = tuple(office.id for office in group if rule.applies_at(office.code))
             if plays(rule) and ids:
-                found += [Question(ids, one) for one in _of_rule(rule, rules, calendar_of(group[0]), in_force, span)]
-    return found
+                calendar = calendar_of(group[0])
+                asked = _of_rule(rule, rules, calendar, in_force, span) if narrow else [everything(rule)]
+                for one in asked:
+                    at[rule.name, one, frozenset()] += ids
+                moving = frozenset(step.send.anchor.name for step in rule.steps if isinstance(step.send, Moves))
+                if narrow and moving:
+                    at[rule.name, everything(rule), moving] += ids
+    return [Question(rule, ids, one, moved) for (rule, one, moved), ids in at.items()]
 
 
 def _of_rule(rule: Rule, rules: RuleSet, calendar: OfficeCalendar, in_force: InForce, span: Span) -> list[Candidates]:
-    if any(isinstance(step.send, AtOnce | Moves) for step in rule.steps):
+    if any(isinstance(step.send, AtOnce) for step in rule.steps):
         return [everything(rule)]  # they count from what the register learned, at any time before
     after = min((in_force[rule.name, step.name] for step in rule.steps), default=span.since) - timedelta(days=1)
     asked = candidates(rule, calendar, rules, after=min(after, span.since - timedelta(days=1)), until=span.until)
@@ -109,19 +139,33 @@ def subjects_of(
     offices: Mapping[OfficeId, Office],
     *,
     with_ledger: bool,
-) -> Iterator[tuple[Subject, list[Entry]]]:
-    """The subjects of a stretch that the questions let through, each with its ledger."""
-    found: set[int] = set()
+) -> Iterator[tuple[Subject, list[Entry], Collection[str]]]:
+    """The subjects of a stretch that the questions let through, each with its ledger and the rules that asked."""
+    found: dict[int, set[str]] = defaultdict(set)
     for question in asked:
         if question.candidates.subject is stretch.kind:
-            bounds = (stretch.first, stretch.last)
-            found.update(due_subjects(connection, question.candidates, question.office_ids, within=bounds))
-    ids = sorted(found)
+            for key in _let_through(connection, stretch, question):
+                found[key].add(question.rule)
+    ids = share_of(connection, stretch, found)
     for start in range(0, len(ids), SUBJECTS_AT_ONCE):
         part = ids[start : start + SUBJECTS_AT_ONCE]
         entries = read_entries(connection, stretch.kind, part) if with_ledger else {}
         for key, subject in read_subjects(connection, stretch.kind, part, offices).items():
-            yield subject, entries.get(key, [])
+            yield subject, entries.get(key, []), found[key]
+
+
+def _let_through(connection: Connection, stretch: Stretch, question: Question) -> Collection[int]:
+    bounds = (stretch.first, stretch.last)
+    if not question.moved:
+        return due_subjects(connection, question.candidates, question.office_ids, within=bounds)
+    seen = t.seen.c
+    of_kind = (seen.subject_kind == stretch.kind.value) & seen.subject_id.between(*bounds)
+    values = select(seen.subject_id).where(of_kind, seen.field.in_(question.moved))
+    repeated = values.group_by(seen.subject_id, seen.field).having(func.count() > 1)
+    moved = set(connection.execute(repeated).scalars())
+    return moved and moved.intersection(
+        due_subjects(connection, question.candidates, question.office_ids, within=bounds)
+    )
 
 
 def told_of_several(connection: Connection) -> frozenset[int]:

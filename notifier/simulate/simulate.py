@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 from notifier.errors import ConfigError
 from notifier.model import Channel, Office, OfficeId
 from notifier.render import Renderer
+from notifier.rules.reads import Span
 from notifier.rules.rule import RuleSet
 from notifier.sections import PriceSettings, ThroughputSettings
 from notifier.simulate.measuring import Parts, sms_parts
-from notifier.simulate.reads import Period, Span
+from notifier.simulate.reads import Period
 from notifier.simulate.report import Report
 from notifier.simulate.tally import Counts
 from notifier.simulate.walk import Stage, Walker, connected, count, in_processes, parts_of, together

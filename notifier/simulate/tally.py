@@ -63,7 +63,9 @@ class Counts:
         for name in ("rows", "messages", "sends", "later", "hours", "unreachable", "waiting"):
             getattr(self, name).update(getattr(other, name))
         for key, found in other.samples.items():
-            self.samples[key] = (self.samples.get(key, []) + found)[:SAMPLES]
+            # The first ones of the register, whatever the number of processes.
+            both = sorted(self.samples.get(key, []) + found, key=lambda one: (one.kind, one.subject_id))
+            self.samples[key] = both[:SAMPLES]
         self.subjects += other.subjects
         self.kinds += other.kinds
         self.undecided += other.undecided

@@ -1,9 +1,9 @@
 """Walk through the register in one process or several, and hand each subject with what it is told to whoever counts."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from multiprocessing import get_context
 from typing import TypeVar
@@ -53,7 +53,7 @@ class Stage:
     caps: Caps = field(default_factory=Caps)
     only_rules: frozenset[str] | None = None  # None: all
     only_offices: frozenset[str] = frozenset()  # empty: all
-    share: bool = True  # off: every subject is worked out by itself
+    share: bool = True  # off: every rule is asked about every subject, each worked out by itself
 
     def plays(self, rule: Rule) -> bool:
         """Whether a rule is played through at all."""
@@ -84,7 +84,13 @@ class Walker:
         only = self.stage.only_offices
         offices = [office for office in self.offices.values() if not only or office.code in only]
         return questions(
-            self.stage.rules, offices, self.calendar_of, self.in_force, self.stage.period.span, self.stage.plays
+            self.stage.rules,
+            offices,
+            self.calendar_of,
+            self.in_force,
+            self.stage.period.span,
+            self.stage.plays,
+            narrow=self.stage.share,
         )
 
     def calendar_of(self, office: Office) -> OfficeCalendar:
@@ -93,12 +99,14 @@ class Walker:
             self._calendars[office.id] = build_calendar(office, self.stage.calendar_data)
         return self._calendars[office.id]
 
-    def told(self, subject: Subject, entries: Sequence[Entry]) -> list[Told]:
-        """What all rules together tell about a subject in the span."""
+    def told(self, subject: Subject, entries: Sequence[Entry], among: Collection[str] | None = None) -> list[Told]:
+        """What all rules together (or those of these names) tell about a subject in the span."""
         kind, state = subject.facts.get("type"), subject.facts.get("state")
         found: list[Told] = []
         for number, rule, types in self._rules[subject.kind]:
             if (types and kind not in types) or (rule.stays and state not in rule.stays):
+                continue
+            if among is not None and rule.name not in among:
                 continue
             if rule.applies_at(subject.office.code):
                 course, parties = self.courses.of(rule, subject, entries)
@@ -131,10 +139,10 @@ def count(stage: Stage, parts: Sequence[Stretch]) -> Tally:
         walker = Walker(stage, connection)
         tally = tally_of(stage, connection)
         for stretch in parts:
-            for subject, entries in subjects_of(
+            for subject, entries, among in subjects_of(
                 connection, stretch, walker.questions, walker.offices, with_ledger=not stage.period.is_past
             ):
-                tally.add(subject, walker.told(subject, entries))
+                tally.add(subject, walker.told(subject, entries, among))
         tally.close()
         tally.counts.kinds, tally.counts.undecided = walker.courses.kinds, walker.courses.undecided
         return tally
@@ -147,11 +155,11 @@ def tally_of(stage: Stage, connection: Connection) -> Tally:
 
 
 def parts_of(stage: Stage, processes: int) -> list[list[Stretch]]:
-    """The register's stretches, dealt out to so many processes."""
+    """The register's stretches for each of so many processes, or fewer: each takes its share of every stretch."""
     with connected(stage) as connection:
         found = stretches(connection)
     hands = min(processes, max(1, len(found) // WORTH_A_PROCESS))
-    return [found[place::hands] for place in range(hands)]
+    return [[replace(one, hand=hand, hands=hands) for one in found] for hand in range(hands)]
 
 
 def in_processes(work: Callable[[Sequence[Stretch]], Answer], parts: Sequence[Sequence[Stretch]]) -> list[Answer]:
