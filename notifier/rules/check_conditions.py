@@ -53,12 +53,14 @@ class ConditionChecker:
     def check(self) -> None:
         """Notes every contradiction, at the later of the two lines."""
         when, unless = placed(self._draft, "when"), placed(self._draft, "unless")
+        self._of_moments([*when, *unless])
         self._together([], when)
         self._stays(when)
         self._against(when, unless)
         for step in self._rule.steps:
             own_when = placed(self._draft, "when", step.name)
             own_unless = placed(self._draft, "unless", step.name)
+            self._of_moments([*own_when, *own_unless])
             self._together(when, own_when)
             self._stays(own_when)
             self._against([*when, *own_when], own_unless)
@@ -91,6 +93,14 @@ class ConditionChecker:
                 if other is not None:
                     self._fault(item, f'this alternative can never hold beside "{other}"; take one of them out')
                     break
+
+    def _of_moments(self, lines: list[Placed]) -> None:
+        """An anniversary is a moment of a series; which one would a condition mean?"""
+        for one in lines:
+            if any(isinstance(line, Line) and line.field == "anniversary" for line in certain(one.condition)):
+                self._fault(
+                    one.spot, 'a condition cannot ask for the anniversary; say it in the step, "send: when anniversary"'
+                )
 
     def _stays(self, lines: list[Placed]) -> None:
         """`state:` in a rule that `while:` already narrows."""

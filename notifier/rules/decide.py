@@ -17,6 +17,7 @@ from notifier.rules.moments import deadline_instant
 from notifier.rules.occasions import Occasion, occasions_of
 from notifier.rules.recipients import PassedOver, Recipient, recipients
 from notifier.rules.rule import Rule
+from notifier.rules.standing import Standing
 
 
 def decide(
@@ -67,14 +68,14 @@ def _for_each_recipient(
             of_party.setdefault(recipient.party.id, []).append((occasion, recipient))
         decisions.extend(_nobody(rule, occasion, chosen, passed))
     deadline = deadline_instant(rule, view.dates, ground.calendar, ground.rules)
+    standing = Standing(rule, view, ground, entries, occasions)
     silenced = muted(rule, view, ground) if of_party else {}
     for party_id, theirs in of_party.items():
         if party_id in silenced:
             decisions.extend(_muted(rule, *one, by=silenced[party_id]) for one in theirs)
             continue
-        bench = Judge(
-            rule, view, ground, [occasion for occasion, _ in theirs], entries, theirs[0][1], deadline, underway
-        )
+        mine = [occasion for occasion, _ in theirs]
+        bench = Judge(rule, view, ground, mine, entries, theirs[0][1], standing, deadline, underway)
         decisions.extend(bench.judge(occasion, recipient) for occasion, recipient in theirs)
     return decisions
 

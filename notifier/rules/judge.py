@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from notifier.model import Entry, NotificationState, Party, Reason, Subject
@@ -14,6 +15,7 @@ from notifier.rules.occasions import Occasion
 from notifier.rules.recipients import Recipient
 from notifier.rules.rule import LatePolicy, Moves, Rule
 from notifier.rules.slots import next_slot, slot_for
+from notifier.rules.standing import Standing
 
 #: An instant step with `late: skip` or `late: fold` is late after this long (S40).
 INSTANT_IS_LATE_AFTER = timedelta(minutes=15)
@@ -39,11 +41,12 @@ class Judge:
         occasions: Sequence[Occasion],
         entries: Sequence[Entry],
         recipient: Recipient,
+        standing: Standing,
         deadline: datetime | None,
         underway: bool,
     ) -> None:
         self.rule, self.view, self.ground, self.deadline = rule, view, ground, deadline
-        self.underway = underway
+        self.underway, self.standing = underway, standing
         self.occasions = occasions
         party = recipient.party.id
         # What a guardian was told in the holder's place counts as told to the holder (S60).
@@ -56,10 +59,9 @@ class Judge:
             (entry.step, entry.occurrence, entry.cycle): entry for entry in entries if entry.party_id == party
         }
         self.told_keys = {(entry.step, entry.occurrence, entry.cycle): entry for entry in self.told}
-        self.present = {occasion.key: occasion for occasion in occasions}
-        self.cycles = {occasion.cycle.key for occasion in occasions}
         self.policies = {step.name: step.late.policy for step in rule.steps}
         self.zone = zone_of(recipient.party, view.subject)
+        self._known_leaves: dict[tuple[object, ...], datetime | None] = {}  # each is asked for by all the others
 
     def judge(self, occasion: Occasion, recipient: Recipient) -> Decision:
         verdict, reason, detail, leaves = self._judge(occasion)
@@ -114,16 +116,24 @@ class Judge:
 
     def _leaves(self, occasion: Occasion, slot: datetime | None, *, after_today: bool = False) -> datetime | None:
         """A moment that would fall into the recipient's night may have to leave before it (S30)."""
-        calendar = self.ground.calendar
-        return leaves_at(
-            slot or occasion.occurrence.at,
-            useful_until=occasion.useful_until,
-            urgent=occasion.step.urgent,
-            is_day=occasion.occurrence.is_day,
-            calendar=calendar,
-            zone=self.zone,
-            now=calendar.start_of(self.view.today + timedelta(days=1)) if after_today else self.view.now,
-        )
+        key = (occasion.key, slot, after_today)
+        if key not in self._known_leaves:
+            calendar = self.ground.calendar
+            self._known_leaves[key] = leaves_at(
+                slot or occasion.occurrence.at,
+                useful_until=occasion.useful_until,
+                urgent=occasion.step.urgent,
+                is_day=occasion.occurrence.is_day,
+                calendar=calendar,
+                zone=self.zone,
+                now=calendar.start_of(self.view.today + timedelta(days=1)) if after_today else self.view.now,
+            )
+        return self._known_leaves[key]
+
+    @cached_property
+    def _due(self) -> list[Occasion]:
+        """All of them that are due: each is held against these."""
+        return [occasion for occasion in self.occasions if self._is_due(occasion)]
 
     def _is_due(self, occasion: Occasion) -> bool:
         """Its moment has come, or the minute before it in which it must leave (S30, S31): it is judged then as well."""
@@ -161,9 +171,8 @@ class Judge:
         mine = self._age(occasion)
         newer = [
             other
-            for other in self.occasions
-            if self._is_due(other)
-            and other.key not in self.told_keys
+            for other in self._due
+            if other.key not in self.told_keys
             and other.step.late.policy not in APART
             and self._age(other) > mine
             and not (isinstance(other.step.send, Moves) and not self._heard_of_the_old(other))
@@ -177,16 +186,19 @@ class Judge:
                 continue
             if day_of(entry.told_at) == self._day_it_is_spent(occasion):
                 return Reason.TOLD_TODAY, entry.step
-            if entry.cycle in self.cycles and self._age_told(entry) > mine:
+            if entry.cycle in self.standing.cycles and self._age_told(entry) > mine:
                 return Reason.SPENT, entry.step
         return None
 
     def _day_it_is_spent(self, occasion: Occasion) -> date | None:
         """The day of a step that another message of that day replaces: it stays replaced on the next day (S36).
 
+        Of a digest it is the day of its slot, since the step speaks on no other.
         A step whose moment a closure has only now moved to a day gone by was never due on it (S29, V24).
         """
         known, day = self.known.get(occasion.key), occasion.occurrence.day
+        if day is not None:
+            day = self.ground.calendar.day_of(self._first_slot(occasion) or occasion.occurrence.at)
         was_spent = known is not None and known.state is NotificationState.SPENT
         return day if was_spent or (day is not None and day >= self.view.today) else None
 
@@ -210,7 +222,7 @@ class Judge:
 
     def _age_told(self, entry: Entry) -> Age:
         """By its present moment if the step still exists, else by the recorded one (S37)."""
-        present = self.present.get((entry.step, entry.occurrence, entry.cycle))
+        present = self.standing.occasion(entry)
         if present is not None:
             return self._age(present)
         return self.ground.calendar.day_of(entry.moment), False, EPOCH, -1, entry.occurrence
@@ -228,14 +240,19 @@ class Judge:
 
     def _is_late(self, occasion: Occasion) -> bool:
         """The day of its moment, or of its slot in a digest, is over; an instant a quarter of an hour ago (S40)."""
-        digest, at, calendar = occasion.step.digest, occasion.occurrence.at, self.ground.calendar
-        first = at
-        if digest is not None and not occasion.step.urgent:
-            slot = next_slot(digest, at, calendar)
-            first = slot if slot <= occasion.useful_until else at
+        at, calendar = occasion.occurrence.at, self.ground.calendar
+        first = self._first_slot(occasion) or at
         if occasion.occurrence.is_day or first != at:
             return self.view.today > calendar.day_of(first)
         return self.view.now > at + INSTANT_IS_LATE_AFTER
+
+    def _first_slot(self, occasion: Occasion) -> datetime | None:
+        """The slot for which it was meant, even when that is long over; None when it leaves alone (S79)."""
+        digest = occasion.step.digest
+        if digest is None or occasion.step.urgent:
+            return None
+        slot = next_slot(digest, occasion.occurrence.at, self.ground.calendar)
+        return slot if slot <= occasion.useful_until else None
 
     def _too_late(self, instant: datetime) -> Reason:
         past_deadline = self.deadline is not None and instant > self.deadline
@@ -244,7 +261,7 @@ class Judge:
     def _only_after(self, occasion: Occasion) -> str | None:
         """`only after`: the step it follows must have been told in this cycle (S86)."""
         first = occasion.step.only_after
-        if first is None or any(entry.step == first and entry.cycle in self.cycles for entry in self.told):
+        if first is None or any(entry.step == first and entry.cycle in self.standing.cycles for entry in self.told):
             return None
         return f"only after {first}"
 

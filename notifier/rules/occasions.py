@@ -45,13 +45,25 @@ def occasions_of(
     holding = first_holding(step.unless, view)
     if holding is not None:
         return none(Reason.POINTLESS, words(holding, view))
+    found, out_of_force = moments_of(rule, step, order, view, entries, ground)
+    if not found:
+        if out_of_force:
+            since = ground.in_force.get((rule.name, step.name))
+            return none(Reason.NOT_IN_FORCE, f"before {ground.calendar.day_of(since)}" if since else "")
+        return none(Reason.NO_DATE)
+    return found
+
+
+def moments_of(
+    rule: Rule, step: Step, order: int, view: View, entries: Sequence[Entry], ground: Ground
+) -> tuple[list[Occasion], bool]:
+    """The moments of one step, whether or not it speaks now, and whether others lie outside the rule's time (S44)."""
     found: list[Occasion] = []
     since = ground.in_force.get((rule.name, step.name))
-    first_day = ground.calendar.day_of(since) if since else None
+    bounds = (ground.calendar.day_of(since) if since else None, rule.starts)
     out_of_force = False
     for occurrence, cycle in _occurrences(rule, step, view, entries, ground):
         day = ground.calendar.day_of(occurrence.at)
-        bounds = (first_day, rule.starts)
         if any(bound is not None and day < bound for bound in bounds) or (rule.ends is not None and day > rule.ends):
             out_of_force = True
             continue
@@ -60,11 +72,7 @@ def occasions_of(
             continue  # S38: a minute or hour step from before its cycle does not exist
         until = useful_until(rule, step, occurrence, view.dates, ground.calendar, ground.rules)
         found.append(Occasion(step, order, occurrence, cycle, until))
-    if not found:
-        if out_of_force:
-            return none(Reason.NOT_IN_FORCE, f"before {first_day}" if first_day else "")
-        return none(Reason.NO_DATE)
-    return found
+    return found, out_of_force
 
 
 def _occurrences(

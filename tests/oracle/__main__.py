@@ -6,7 +6,8 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 
-from tests.oracle.compare import Tally, productions, rules_of, subject
+from tests.oracle.compare import Tally, rules_of, subject
+from tests.oracle.productions import PRODUCTIONS, found_in
 
 BATCH = 100
 #: So many disagreements are written out; the rest are counted.
@@ -27,7 +28,7 @@ def main() -> int:
     if options.what == "hunt":
         from tests.oracle.hunt import hunt
 
-        return hunt(options.minutes)
+        return hunt(options.minutes, options.seed)
     if options.only is not None:
         tally = subject(options.seed, options.only, rules_of(options.seed, options.rules), options.rules_each)
         print("\n".join(tally.disagreements) or f"both readings agree on {tally.messages} messages")
@@ -68,11 +69,13 @@ def batch(seed: int, first: int, count: int, rules: int, rules_each: int) -> Tal
 def summary(tally: Tally, options: argparse.Namespace, seconds: float) -> None:
     """The figures, and how often the grammar's productions occurred."""
     texts = [one.text for one in rules_of(options.seed, options.rules)]
-    for name, count in productions(texts).items():
-        print(f"{name:>32} {count:>4}")
+    counts = {name: sum(name in found_in(text) for text in texts) for name in PRODUCTIONS}
+    for name, count in counts.items():
+        print(f"{name:>36} {count:>4}")
     print(
         f"{tally.subjects} subjects with {tally.changes} changes, {len(texts)} rules, {tally.walks} walks over three"
-        f" years, {tally.messages} messages compared, {len(tally.disagreements)} disagreements, {seconds:.0f} s"
+        f" years, productions of the grammar {sum(map(bool, counts.values()))} of {len(counts)},"
+        f" {tally.messages} messages compared, {len(tally.disagreements)} disagreements, {seconds:.0f} s"
     )
 
 

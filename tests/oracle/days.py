@@ -120,8 +120,8 @@ class Days:
             return start
         day = start.astimezone(UTC).date()
         for ahead in range(-1, REACH):
-            # two days at once: on far clocks the next day's first edge may come before this day's last
-            near = (edges_of(day + (ahead + more) * DAY, clock.key, self.zone.key)[0] for more in (0, 1))
+            # three days at once: on far clocks the next days' first edges may come before this day's last
+            near = (edges_of(day + (ahead + more) * DAY, clock.key, self.zone.key)[0] for more in (0, 1, 2))
             found = [edge for edges in near for edge in edges if edge > start]
             leaves = [edge for edge in found if self.may_leave(edge, clock, urgent)]
             if leaves:
@@ -134,7 +134,7 @@ class Days:
             return end - MINUTE
         day = end.astimezone(UTC).date()
         for back in range(-1, REACH):
-            near = (edges_of(day - (back + more) * DAY, clock.key, self.zone.key)[1] for more in (0, 1))
+            near = (edges_of(day - (back + more) * DAY, clock.key, self.zone.key)[1] for more in (0, 1, 2))
             found = [edge for edges in near for edge in edges if edge < end]
             leaves = [edge for edge in found if self.may_leave(edge, clock, urgent)]
             if leaves:
@@ -155,6 +155,20 @@ def may_leave(office: str, instant: datetime, clock: ZoneInfo, urgent: bool) -> 
     if not urgent and there.silent(there.day_of(instant)):
         return False
     return any(opens <= here.time() < closes for opens, closes in sending_hours(here.date(), clock.key))
+
+
+@cache
+def leaves(office: str, instant: datetime, clock: str) -> int:
+    """The two answers of `may_leave`, for an ordinary and an urgent message, as two bits."""
+    return may_leave(office, instant, zone(clock), False) + 2 * may_leave(office, instant, zone(clock), True)
+
+
+@cache
+def turns_of(day: date, clock: str, office: str) -> tuple[datetime, ...]:
+    """The edges on that clock that lie within a day on the office's."""
+    begins, ends = wall(day, time(0), zone(office)), wall(day + DAY, time(0), zone(office))
+    around = [at for more in (-1, 0, 1) for edges in edges_of(day + more * DAY, clock, office) for at in edges]
+    return tuple(at for at in around if begins <= at < ends)
 
 
 @cache

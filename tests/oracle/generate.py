@@ -15,6 +15,8 @@ TYPES = ("ITK", "ITAS", "ITAP", "passport")
 OFFICES = ("jakarta", "makassar", "denpasar", "jayapura", "amsterdam")
 OPERATORS = ("at least", "at most", "less than", "more than")
 DAY_UNITS = ("day", "day", "day", "week", "month", "working day", "year")
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+LADDERS = ("sms", "email and whatsapp", "[whatsapp, sms after 6 hours]", "[email, whatsapp and sms after 2 days]")
 TIMES = ("08:15", "07:00", "09:00", "12:00", "16:00", "18:30", "05:00", "21:30", "02:30", "00:00", "23:59")
 
 
@@ -39,7 +41,8 @@ class RuleWriter:
         self.anniversary = self.one_anniversary() if self.kind == "permit" and self.maybe(0.2) else ""
         lines = [f"rule: {self.name}", "title: A rule of the tests", f"for: {self.kind}"]
         lines += [f"legal basis: {self.chance.choice(('public service', 'legal duty'))}"]
-        lines += ["template: tests/any", "via: sms", f"to: {self.to()}"]
+        lines += ["template: tests/any", f"via: {self.chance.choice(LADDERS)}", f"to: {self.to()}"]
+        lines += self.measures()
         if self.anniversary:
             lines += [f"anniversary: {self.anniversary}"]
         if self.kind == "case" and self.maybe(0.85):
@@ -74,6 +77,12 @@ class RuleWriter:
             lines += ["enabled: no"]
         return lines
 
+    def measures(self) -> list[str]:
+        """Keys of which no decision about one subject depends: caps and limits count over many."""
+        lines = [f"limit: {self.chance.choice((10, 5000))} a day"] if self.maybe(0.1) else []
+        lines += [f"cap: {self.chance.randint(1, 3)} in {self.length(('day', 'week', 'month'), 90)}"] * self.maybe(0.1)
+        return lines + ["uncapped: yes"] * self.maybe(0.1)
+
     def settings(self, likelihood: float) -> list[str]:
         """What a rule and a step may both say."""
         lines = []
@@ -82,10 +91,13 @@ class RuleWriter:
         if self.maybe(likelihood):
             lines += [f"closed: {self.chance.choice(('earlier', 'later', 'ignore', 'ignore'))}"]
         if self.maybe(likelihood):
-            policy = self.chance.choice(("newest", "send", "send", "skip"))
+            policy = self.chance.choice(("newest", "send", "send", "skip", "fold"))
             within = f" within {self.length(('hour', *DAY_UNITS), 9)}" if policy != "skip" and self.maybe(0.6) else ""
             lines += [f"late: {policy}{within}"]
-        if self.maybe(likelihood):
+        if self.maybe(likelihood / 2):
+            when = self.chance.choice(("daily", "daily", f"weekly on {self.chance.choice(WEEKDAYS)}"))
+            lines += [f"digest: {when} at {self.chance.choice(TIMES[:5])}"]
+        elif self.maybe(likelihood):
             lines += ["urgent: yes"]
         return lines
 
@@ -133,6 +145,13 @@ class RuleWriter:
             return instant
         return "deadline" if self.deadline and self.maybe(0.2) else self.day_anchor()
 
+    def noun(self) -> str:
+        """What `on` may stand before: no event."""
+        own = ("deadline",) if self.deadline else ()
+        if self.kind == "case":
+            return self.chance.choice((*CASE_DAYS, *CASE_INSTANTS[:5], *own))
+        return self.chance.choice((*PERMIT_DAYS, *own, *(("anniversary",) if self.anniversary else ())))
+
     def offset(self) -> str:
         instant = self.instant_anchor()
         side = self.chance.choice(("before", "before", "after"))
@@ -165,7 +184,7 @@ class RuleWriter:
         return self.deadline
 
     def one_anniversary(self) -> str:
-        period = self.chance.choice(("1 year", "2 years", "6 months", "1 month", "5 years"))
+        period = self.chance.choice(("1 year", "2 years", "6 months", "3 months", "5 years"))
         return f"every {period} after {self.chance.choice(('issue', 'issue', 'arrival', 'expiry'))}"
 
     def moment(self) -> str:
@@ -173,13 +192,14 @@ class RuleWriter:
             case 0:
                 return "at once"
             case 1:
-                return f"on {self.chance.choice(('expiry', 'issue') if self.kind == 'permit' else CASE_DAYS)}"
+                return f"on {self.noun()}"
             case 2:
                 events = ("window opens", "window closes", f"holder turns {self.chance.choice((17, 18, 21))}")
                 of_a_case = ("state begins", "state begins", events[2])
                 return f"when {self.chance.choice(events if self.kind == 'permit' else of_a_case)}"
             case 3:
-                nouns = ("expiry", "expiry", "issue") if self.kind == "permit" else ("appointment", "payment deadline")
+                held = ("expiry", "expiry", "expiry", "issue", "arrival", "departure deadline")
+                nouns = held if self.kind == "permit" else ("appointment", "payment deadline", *CASE_DAYS, "closing")
                 return f"when {self.chance.choice(nouns)} moves{self.chance.choice(('', ' earlier'))}"
             case 4:
                 return f"halfway to {self.anchor()}"
@@ -191,8 +211,13 @@ class RuleWriter:
     def every(self) -> str:
         instant = self.instant_anchor()
         if instant and self.maybe(0.3):
-            return f"every {self.chance.choice((2, 6, 30))} hours from {instant} until 4 days after {instant}"
+            period = self.chance.choice(("45 minutes", "2 hours", "6 hours", "30 hours"))
+            if period.endswith("minutes") and "deadline" in instant:
+                return f"every {period} from 5 hours before {instant} until {instant}"
+            return f"every {period} from {instant} until 4 days after {instant}"
         anchor = self.anchor()
+        while anchor == "anniversary" and "month" in self.anniversary:  # sixty years of them, several times a month
+            anchor = self.anchor()
         period = self.length(("day", "week", "month", "working day"), 9)
         if self.maybe(0.3):
             period = self.chance.choice(("working day", "week", "month"))
@@ -246,8 +271,9 @@ class RuleWriter:
         tests = {
             "holder.age": lambda: f"{self.chance.choice(OPERATORS)} {self.chance.choice((17, 18, 21, 30))}",
             "holder.nationality": lambda: self.choice_test(("PHL", "NLD", "IND")),
-            "sponsor": lambda: self.chance.choice(("exists", "exists", "missing")),
-            "agent": lambda: self.chance.choice(("exists", "missing", "missing")),
+            "holder.language": lambda: self.choice_test(("en", "id")),
+            "holder.kind": lambda: self.choice_test(("person", "organisation")),
+            self.chance.choice(("sponsor", "guardian", "agent", "payer", "officer")): self.presence,
             "attributes.color": lambda: self.chance.choice(("red", "[red, blue]", "exists", "missing", "{not: red}")),
             "attributes.floor": lambda: f"{self.chance.choice(OPERATORS)} {self.chance.choice((0, 2, 5))}",
             "issue": self.day_test,
@@ -258,6 +284,7 @@ class RuleWriter:
                 "origin": lambda: self.choice_test(ORIGINS),
                 "extendable": lambda: self.chance.choice(("yes", "yes", "no")),
                 "extensions left": lambda: self.chance.choice(("0", "at least 1", "1", "less than 2")),
+                "stay left": lambda: f"{self.chance.choice(OPERATORS)} {self.chance.choice((10, 60))}",
                 "expiry": self.day_test,
                 "arrival": self.day_test,
                 "departure deadline": self.day_test,
@@ -272,12 +299,16 @@ class RuleWriter:
                 "service": lambda: self.choice_test(("passport", "change of status", "limited stay permit")),
                 "payment deadline": self.instant_test,
                 "appointment": self.instant_test,
-                "submission": self.instant_test,
-                "documents deadline": self.day_test,
+                self.chance.choice(("submission", "payment", "closing")): self.instant_test,
+                self.chance.choice(CASE_DAYS[:3]): self.day_test,
+                "survey answer": self.presence,
                 "payment time": lambda: f"{self.chance.choice(OPERATORS)} {self.length(('hour', 'day'), 30)}",
             }
         name = self.chance.choice(tuple(tests))
         return name, f"{name}: {tests[name]()}"
+
+    def presence(self) -> str:
+        return self.chance.choice(("exists", "exists", "missing"))
 
     def choice_test(self, words: tuple[str, ...]) -> str:
         some = self.chance.sample(words, self.chance.randint(1, min(4, len(words))))

@@ -8,13 +8,16 @@ from functools import lru_cache
 from typing import Any
 
 from tests.oracle import asked as ask
-from tests.oracle.days import DAY, MINUTE, Days, edges_of, wall, zone
+from tests.oracle.days import DAY, MINUTE, Days, leaves, turns_of, wall, zone
 from tests.oracle.lives import Life, life_of, lives_of_value, stay_of
 from tests.oracle.moments import Moments, Occasion
 from tests.oracle.reading import Plain
 
 #: Far enough ahead to leave before its moment: a row of silent days and a night (S30).
 EARLY = timedelta(days=8)
+APART = ("send", "fold")
+#: No digest keeps anything longer: a week and a row of closed days.
+LONGEST_WAIT = timedelta(days=40)
 ADULT = 18
 TICK = timedelta(microseconds=1)
 
@@ -35,6 +38,20 @@ class Told:
 @lru_cache(maxsize=200)
 def days_of(office: str, closures: frozenset[date]) -> Days:
     return Days(office, closures)
+
+
+@lru_cache(maxsize=100_000)
+def next_slot(office: str, closures: frozenset[date], weekday: int | None, at: time, now: datetime) -> datetime:
+    """S77, S78: the first slot from an instant on; that of a day further back may have been moved over closed days."""
+    days, slots = days_of(office, closures), []
+    day = days.day_of(now) - LONGEST_WAIT
+    while not slots or day <= days.day_of(now) + 8 * DAY:
+        if weekday in (None, day.weekday()):
+            open_day = day if days.works(day) else days.working(day, 1, 1)
+            slot = days.instant(open_day, at)
+            slots += [slot] if slot >= now else []
+        day += DAY
+    return min(slots)
 
 
 class Walk:
@@ -69,11 +86,15 @@ class Stretch:
         self.recommended = self.moments.day(recommended) if recommended is not None else None
         self.at_once = [step for step in self.rule["steps"] if step["send"]["kind"] == "at once" and step["enabled"]]
         self.clocks = {zone(party["zone"] or str(self.days.zone.key)) for party in record["parties"].values()}
-        self.ordered = tuple(self.clocks)
+        self.ordered = tuple(clock.key for clock in self.clocks)
         lines = [line for step in (self.rule, *self.rule["steps"]) for line in (*step["when"], *step["unless"])]
         self.turns = sorted(ask.turns_within_a_day(lines, record))
+        self.waits_for_slot = [one for one in self.occasions if one.step["digest"]]
+        self.always_looks = any(step["digest"] for step in self.at_once)
+        self.living = self.alive()
         self.reached = sorted(one.at for one in self.occasions)
-        self.lives = {occasion.life for occasion in self.occasions}
+        self.lives = set(self.moments.lives())
+        self.digests = [step["digest"]["at"] for step in self.rule["steps"] if step["digest"]]
         self.first = life_of(self.rule, record, self.days, None, None) if self.at_once else None
         self.lives |= {self.first.life} if self.first else set()
         self.firsts = self.lives_now()
@@ -125,40 +146,44 @@ class Stretch:
     def standing(self, now: datetime) -> tuple[Any, ...]:
         """All that an answer can depend on within a record; () when a step may be about to leave early (S30)."""
         place = bisect_right(self.reached, now)
+        if self.always_looks or any(one.at <= now <= one.until for one in self.waits_for_slot):
+            return ()
         if place < len(self.reached) and self.reached[place] - EARLY <= now:
             return ()
-        leaves = tuple([self.days.may_leave(now, clock, urgent) for clock in self.ordered for urgent in (False, True)])
+        may = tuple([leaves(self.days.office, now, clock) for clock in self.ordered])
         reached = bisect_right(self.reached, now), bisect_right(self.turns, now)
-        return self.days.day_of(now), leaves, reached, len(self.all.ledger), len(self.all.held)
+        return self.days.day_of(now), may, reached, len(self.all.ledger), len(self.all.held)
 
     def instants(self, day: date) -> list[datetime]:
         """Every instant of a day at which something could begin to leave; none when nothing is alive."""
-        alive = [one for one in self.occasions if self.alive(one, day)]
+        alive = self.living.get(day, ())
         if not alive and not self.at_once:
             return []
-        found = {self.record["at"], self.days.instant(day, time(0)), *(one.at for one in alive)}
+        found = {self.record["at"], self.days.instant(day, time(0)), *(one.at for one in alive), *self.turns}
         if alive or any(self.waits(step, day) for step in self.at_once):
-            found |= {
-                at for more in (-1, 0, 1) for clock in self.clocks for at in self.edges(day + more * DAY, clock.key)
-            }
-        found |= set(self.turns)
+            found.update(self.days.instant(day, at) for at in self.digests)
+            for clock in self.ordered:
+                found.update(turns_of(day, clock, self.days.zone.key))
         begins, ends = self.days.instant(day, time(0)), self.days.end(day)
         return sorted(at for at in found if max(begins, self.record["at"]) <= at < min(ends, self.end))
 
-    def alive(self, one: Occasion, day: date) -> bool:
-        return one.at - EARLY <= self.days.end(day) and self.days.instant(day, time(0)) <= one.until
+    def alive(self) -> dict[date, list[Occasion]]:
+        """For each day the occasions that can leave on it: from before their moment until they are useless."""
+        found: dict[date, list[Occasion]] = {}
+        for one in self.occasions:
+            first = max(one.at - EARLY, self.record["at"])
+            day, last = self.days.day_of(first) - DAY, self.days.day_of(min(one.until, self.end))
+            while day <= last:
+                found.setdefault(day, []).append(one)
+                day += DAY
+        return found
 
     def waits(self, step: Plain, day: date) -> bool:
         """Whether an `at once` step may still have to leave on that day."""
         if self.first is None:
             return False
         is_new = (step["name"], self.first.life) not in self.all.held
-        return is_new or any(self.alive(one, day) for one in self.first_instant(step))
-
-    def edges(self, day: date, clock: str) -> Iterator[datetime]:
-        begins, ends = edges_of(day, clock, self.days.zone.key)
-        yield from begins
-        yield from ends
+        return is_new or any(self.days.instant(day, time(0)) <= one.until for one in self.first_instant(step))
 
     # ------------------------------------------------------------------------------------------ one instant
 
@@ -256,7 +281,8 @@ class Stretch:
         for one, stands_for in due:
             if self.is_spent(party, one, [other for other, _ in due], ledger, now) or not self.is_useful(one, now):
                 continue
-            if one.at > now or self.leaves_late(one, clock, now):
+            early = self.slot(one, now) > now  # else it would not be due, or waits for its digest
+            if self.leaves_early(one, clock, now) if early else self.leaves_late(one, clock, now):
                 found.append(Told(one.step, one.number, one.life, party, stands_for, one.at, now))
         return found
 
@@ -283,19 +309,20 @@ class Stretch:
         return any(told.life.field == word and told.life.first == old and told.at < one.at for told in ledger)
 
     def is_spent(self, party: int, one: Occasion, due: list[Occasion], ledger: list[Told], now: datetime) -> bool:
-        """S35, S36, S37; `late: send` neither spends nor is spent."""
-        if one.step["late"] == "send":
+        """S35, S36, S37; `late: send` and what folds neither spend nor are spent."""
+        if one.step["late"] in APART:
             return False
-        if any(other.step["late"] != "send" and self.age(other) > self.age(one) for other in due):
+        if any(other.step["late"] not in APART and self.age(other) > self.age(one) for other in due):
             return True
         for told in ledger:
-            if told.step["late"] == "send":
+            if told.step["late"] in APART:
                 continue
             day, today = self.days.day_of(told.at), self.days.day_of(now)
-            if one.day is not None and day == today:
-                self.all.replaced |= {(party, one.name)} if day == one.day else set()
+            its = None if one.day is None else self.days.day_of(self.slot(one, one.at))
+            if its is not None and day == today:
+                self.all.replaced |= {(party, one.name)} if day == its else set()
                 return True  # S36
-            if day == one.day and (party, one.name) in self.all.replaced:
+            if day == its and (party, one.name) in self.all.replaced:
                 return True  # spent on its own day, it stays so
             if told.life in self.lives and self.age_of(told) > self.age(one):
                 return True
@@ -316,42 +343,60 @@ class Stretch:
         return self.days.day_of(told.moment), -1
 
     def is_useful(self, one: Occasion, now: datetime) -> bool:
-        """S39-S41."""
+        """S39-S41. What folds goes alone only while it is not late; then it waits for another message."""
         if one.at > one.until or now > one.until:
             return False
-        if one.step["late"] != "skip":
-            return True
-        if one.day is None:
-            return now <= one.at + timedelta(minutes=15)
-        return self.days.day_of(now) <= one.day
+        return one.step["late"] not in ("skip", "fold") or not self.is_late(one, now)
+
+    def is_late(self, one: Occasion, now: datetime) -> bool:
+        """S40: the day is over, of a digest that of its slot; or a quarter of an hour after an instant."""
+        slot = self.slot(one, one.at)
+        if one.day is None and slot == one.at:
+            return now > one.at + timedelta(minutes=15)
+        return self.days.day_of(now) > self.days.day_of(slot)
+
+    def slot(self, one: Occasion, now: datetime) -> datetime:
+        """S77-S79: when the digest leaves that it waits for; its moment when it leaves alone."""
+        digest = one.step["digest"]
+        if digest is None or one.step["urgent"]:
+            return one.at
+        slot = self.next_slot(digest, one.at)
+        if self.days.day_of(slot) < self.days.day_of(now):
+            slot = self.next_slot(digest, now)
+        return slot if slot <= one.until else one.at
+
+    def next_slot(self, digest: Plain, at: datetime) -> datetime:
+        return next_slot(self.record["office"], self.record["closures"], digest["weekday"], digest["at"], at)
 
     # ------------------------------------------------------------------------------------------ the minute
 
-    def planned(self, one: Occasion, clock: Any) -> datetime | None:
+    def planned(self, one: Occasion, clock: Any, target: datetime) -> datetime | None:
         """S30, S31: the minute for which it is planned; None: it cannot leave in sending hours."""
         urgent = one.step["urgent"]
-        following = self.days.next_minute(one.at, clock, urgent)
+        following = self.days.next_minute(target, clock, urgent)
         if following is not None and following > one.until:
             following = None
         if one.day is None:
             return following
-        if following is not None and self.days.day_of(following) == one.day:
+        day = self.days.day_of(target)
+        if following is not None and self.days.day_of(following) == day:
             return following
-        before = self.days.last_minute(one.at, clock, urgent)
-        if before is not None and self.days.day_of(before) == one.day:
+        before = self.days.last_minute(target, clock, urgent)
+        if before is not None and self.days.day_of(before) == day:
             return before
         return following or before
 
     def leaves_early(self, one: Occasion, clock: Any, now: datetime) -> bool:
-        """S30, S31: a day step whose moment cannot be kept leaves before it."""
+        """S30, S31: a day step whose moment (or slot) cannot be kept leaves before it."""
+        target = self.slot(one, now)
         if one.day is None or now < one.at - EARLY or one.at > one.until:
             return False
-        planned = self.planned(one, clock)
-        if planned is None or planned >= one.at or now < planned:
+        planned = self.planned(one, clock, target)
+        if planned is None or planned >= target or now < planned:
             return False
         if now < planned + MINUTE:
             return True
-        following = self.days.next_minute(one.at, clock, one.step["urgent"])
+        following = self.days.next_minute(target, clock, one.step["urgent"])
         too_late = following is None or following > one.until
         return bool(one.step["urgent"]) and too_late
 

@@ -180,6 +180,22 @@ class Moments:
                     at = self.days.instant(day, step["time"] or DEFAULT_TIME)
                     yield from self.occasion(step, number, at, day, begun, k)
 
+    def lives(self) -> Iterator[Life]:
+        """S37, S47: the present life of every date that a step counts from, whether or not the step speaks."""
+        for step in self.rule["steps"]:
+            send = step["send"]
+            if send["kind"] == "at once":
+                continue
+            anchor = send["start"]["anchor"] if send["kind"] == "every" else send["anchor"]
+            field = self.field(anchor)
+            value = self.field_value(field) if field else None
+            if field is None or value is None:
+                continue
+            for k in self.anniversaries(anchor):
+                begun = life_of(self.rule, self.record, self.days, field, value, k)
+                if begun is not None:
+                    yield begun.life
+
     def anniversaries(self, anchor: tuple[str, int | None]) -> list[int | None]:
         word = self.rule["deadline"]["place"]["anchor"][0] if anchor[0] == "deadline" else anchor[0]
         if word != "anniversary":

@@ -13,6 +13,8 @@ LENGTH = rf"(?P<count>\d+) {UNIT}"
 #: What a case rule's `correction` is when it says nothing, and a permit rule's (S48, S54).
 CORRECTION = {"permit": (10, "day"), "case": (1, "hour")}
 
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
 
 def read_rule(text: str) -> Plain:
     """One rule: defaults filled in, steps in the order of the file."""
@@ -47,7 +49,8 @@ def step(name: str, order: int, own: Plain, rule: Plain) -> Plain:
     def setting(key: str, otherwise: Any = None) -> Any:
         return own.get(key, rule.get(key, otherwise))
 
-    at = setting("time")
+    slots = digest(setting("digest"))
+    at = setting("time") or (slots and slots["at"].isoformat("minutes"))  # S23, amended
     policy, within = late(setting("late", "newest"))
     return {
         "name": name,
@@ -55,6 +58,7 @@ def step(name: str, order: int, own: Plain, rule: Plain) -> Plain:
         "send": moment(own["send"]),
         "to": listed(setting("to")),
         "time": time.fromisoformat(at) if at else None,
+        "digest": slots,
         "closed": setting("closed"),
         "late": policy,
         "within": within,
@@ -65,6 +69,15 @@ def step(name: str, order: int, own: Plain, rule: Plain) -> Plain:
         "only after": own.get("only after"),
         "at most": int(own["at most"]) if "at most" in own else None,
     }
+
+
+def digest(text: str | None) -> Plain | None:
+    """Its time, and its day of the week counted from Monday as 0; None: every day."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(?:daily|weekly on (?P<day>\w+)) at (?P<at>\d\d:\d\d)", text)
+    assert found, text
+    return {"at": time.fromisoformat(found["at"]), "weekday": WEEKDAYS.index(found["day"]) if found["day"] else None}
 
 
 def listed(value: str | list[str]) -> list[str]:

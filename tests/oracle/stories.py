@@ -72,7 +72,8 @@ class Teller:
         born = self.chance.choice((None, date(1985, 5, 17), date(1960, 2, 29), date(2008, 2, 29)))
         if self.maybe(0.35):
             born = self.day(date(2005, 1, 1), 6 * 365)
-        holder = {"id": HOLDER, "born": born, "deceased": None, "kind": "person", "language": "en"}
+        holder = {"id": HOLDER, "born": born, "deceased": None, "kind": "person"}
+        holder["language"] = self.chance.choice(("en", "en", "id"))
         holder["nationality"] = self.chance.choice(("PHL", "NLD", "IND", None))
         record: Plain = {
             "kind": self.kind,
@@ -109,6 +110,7 @@ class Teller:
             "departure deadline": expiry + timedelta(days=self.chance.choice((0, 7))) if self.maybe(0.6) else None,
             "extendable": self.chance.choice((None, None, True, False)),
             "extensions left": self.chance.choice((0, 1, 2, None)),
+            "stay left": self.chance.choice((None, 5, 30, 90)),
             **self.attributes(),
         }
 
@@ -137,6 +139,7 @@ class Teller:
             "collection deadline": day(60),
             "issue": day(10),
             "closing": instant(90) if self.maybe(0.2) else None,
+            "survey answer": True if self.maybe(0.3) else None,
             **self.attributes(),
         }
 
