@@ -4,51 +4,48 @@ Planning twice adds nothing; a planner that dies half-way is repeated from its c
 collide on the unique key of the cycle and nowhere else.
 """
 
-import hashlib
+import gc
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine
 
 from notifier.calendar.office import OfficeCalendar
+from notifier.concerned import Concerned, Search
 from notifier.findings import Lapses, note_missing_date, note_undecided, remembered
-from notifier.model import (
-    Entry,
-    NotificationState,
-    Office,
-    OfficeId,
-    Reason,
-    Subject,
-    SubjectKind,
-)
+from notifier.model import Entry, Office, OfficeId, Reason, Subject, SubjectKind
 from notifier.reconcile import PlanReport, count, is_pending, reconcile
-from notifier.rules.compile import Candidates, candidates, crossings_within, everything, years_before
-from notifier.rules.concern import is_in_season
-from notifier.rules.decide import decide
-from notifier.rules.decision import Decision, Ground
-from notifier.rules.rule import AtOnce, Moves, Rule, RuleSet
+from notifier.rules.alike import Alike
+from notifier.rules.decision import Decision
+from notifier.rules.rule import Rule, RuleSet
 from notifier.store import outbox
 from notifier.store import tables as t
 from notifier.store.bulk import slices
-from notifier.store.candidates import changed_subjects, due_subjects, forget_changes, roles_turning
+from notifier.store.candidates import changed_subjects, forget_changes
 from notifier.store.claims import lock
-from notifier.store.engine import reading, writing
+from notifier.store.cursors import Place, advance
+from notifier.store.engine import analyse, reading, writing
+from notifier.store.planned import schedule
 from notifier.store.rulesets import RuleVersion, known_versions, save_versions
-from notifier.store.subjects import chunks, read_entries, read_in_force, read_offices, read_subjects
+from notifier.store.subjects import read_entries, read_in_force, read_offices, read_subjects
 
 log = logging.getLogger(__name__)
 
 #: How many changes, and how many subjects, one transaction looks at.
 CHANGES_AT_ONCE = 5_000
-SUBJECTS_AT_ONCE = 400
+SUBJECTS_AT_ONCE = 2_000
+#: From so many added rows on the database looks at the outbox anew: with old statistics it reads the whole of it.
+WORTH_ANALYSING = 2_000
 
-Key = tuple[SubjectKind, int]
-#: A subject, and which rules it is asked about; None: all of them.
-Concerned = dict[Key, set[str] | None]
-N = t.notification.c
+#: A subject with each rule that was asked, its decisions, and its rows of the ledger.
+Decided = tuple[Subject, Sequence[tuple[Rule, Sequence[Decision], Sequence[Entry]]]]
+#: The unique key of the outbox.
+IDENTITY = itemgetter("rule", "step", "occurrence", "subject_kind", "subject_id", "cycle", "party_id")
 
 
 class Planner:
@@ -69,55 +66,64 @@ class Planner:
         self.rules = rules
         self.calendar_of = calendar_of
         self.adult_age = adult_age
+        self.search = Search(rules, calendar_of, adult_age)
 
     def plan(self, *, now: datetime, progress: Callable[[int, int], None] | None = None) -> PlanReport:
         """Bring the outbox up to the end of each office's today. `now` is aware."""
         now = now.astimezone(UTC)
-        report = PlanReport()
         with writing(self.engine) as connection:
             self._enter_into_force(connection, now)
             self._keep_versions(connection, now)
         with reading(self.engine) as connection:
             former, days = remembered(connection, read_offices(connection), self.calendar_of, now)
-        lapses = Lapses(former)
+            run = self._begin(connection, now, Lapses(former))
         while True:
-            with writing(self.engine) as connection:
+            with writing(self.engine) as connection, _uncollected():
                 changes = changed_subjects(connection, CHANGES_AT_ONCE)
-                self._settle_subjects(connection, {(kind, key): None for _, kind, key in changes}, now, report, lapses)
+                self._settle_subjects(connection, {(kind, key): None for _, kind, key in changes}, run)
                 forget_changes(connection, [change for change, _, _ in changes])
             if len(changes) < CHANGES_AT_ONCE:
                 break
         with reading(self.engine) as connection:
-            concerned, cursors = self._concerned(connection, now)
+            concerned, cursors = self._concerned(connection, run)
         done = 0
         for part in _parts(concerned):
-            with writing(self.engine) as connection:
-                self._settle_subjects(connection, part, now, report, lapses)
+            with writing(self.engine) as connection, _uncollected():
+                self._settle_subjects(connection, part, run)
             done += len(part)
             if progress is not None:
                 progress(done, len(concerned))
         with writing(self.engine) as connection:
-            lapses.write(connection, now)
-            _advance(connection, cursors | days)
-        return report
+            run.lapses.write(connection, now)
+            advance(connection, cursors | days)
+        if run.report.planned >= WORTH_ANALYSING:
+            analyse(self.engine, [t.notification])
+        return run.report
 
     def dry_run(self, *, now: datetime) -> PlanReport:
         """The same, on a connection that cannot write: what would be planned, and for whom."""
         now = now.astimezone(UTC)
-        report = PlanReport()
         with reading(self.engine) as connection:
-            changes = changed_subjects(connection, 2**31)
-            concerned, _ = self._concerned(connection, now)
-            for _, kind, subject_id in changes:
+            run = self._begin(connection, now, Lapses({}))
+            concerned, _ = self._concerned(connection, run)
+            for _, kind, subject_id in changed_subjects(connection, 2**31):
                 concerned[kind, subject_id] = None
             for part in _parts(concerned):
-                for subject, found in self._decided(connection, part, now, report):
-                    report.subjects += 1
+                for subject, found in self._decided(connection, part, run):
+                    run.report.subjects += 1
                     for rule, decisions, ledger in found:
-                        count(subject, rule, decisions, ledger, self._until(subject.office, now), report)
-        return report
+                        count(subject, rule, decisions, ledger, run.ends[subject.office.id], run.report)
+        return run.report
 
-    # ------------------------------------------------------------------------------------------ candidates
+    def _begin(self, connection: Connection, now: datetime, lapses: Lapses) -> "_Run":
+        in_force = self._in_force(connection, now)
+        # Where a closure has just moved deadlines, it matters of each subject why it is told nothing.
+        share = not lapses.former
+        alike = Alike(self.rules, self.calendar_of, in_force, now=now, adult_age=self.adult_age, share=share)
+        return _Run(now, in_force, alike, lapses)
+
+    def _concerned(self, connection: Connection, run: "_Run") -> tuple[Concerned, dict[str, Place]]:
+        return self.search.concerned(connection, read_offices(connection), run.in_force, run.now)
 
     def _enter_into_force(self, connection: Connection, now: datetime) -> None:
         rows = [
@@ -143,218 +149,89 @@ class Planner:
         wanted = ((rule.name, step.name) for rule in self.rules.rules for step in rule.steps)
         return {key: known.get(key, now) for key in wanted}
 
-    def _until(self, office: Office, now: datetime) -> datetime:
-        """The end of the office's today: its day is planned whole, so that a morning can be looked at in advance."""
-        calendar = self.calendar_of(office)
-        return calendar.instant(calendar.day_of(now) + timedelta(days=1), time(0, 0)) - timedelta(microseconds=1)
-
-    def _concerned(self, connection: Connection, now: datetime) -> tuple[Concerned, dict[str, tuple[datetime, str]]]:
-        """Subjects that a moment between the last plan and today's end may concern, and the cursors to set after."""
-        concerned: Concerned = defaultdict(set)
-        cursors: dict[str, tuple[datetime, str]] = {}
-        known = {
-            row.name: row for row in connection.execute(select(t.cursor).where(t.cursor.c.name.startswith("plan:")))
-        }
-        in_force = self._in_force(connection, now)
-        last = known.get("plan:roles")
-        for group in self._groups(connection).values():
-            office, calendar = group[0], self.calendar_of(group[0])
-            until = self._until(office, now)
-            ids = [one.id for one in group]
-            if last is not None and calendar.day_of(last.at) < calendar.day_of(now):
-                days = calendar.day_of(last.at), calendar.day_of(now)
-                for key in self._coming_of_age(connection, ids, *days):
-                    concerned[key] = None
-            for rule in self.rules.rules:
-                if not rule.enabled or not rule.applies_at(office.code):
-                    continue
-                for one in group:
-                    cursors[f"plan:{rule.name}:{one.code}"] = (until, self._fingerprint(rule, office, now))
-                starts = [known.get(f"plan:{rule.name}:{one.code}") for one in group]
-                found = self._due_in_span(connection, rule, office, ids, starts, in_force, now, until)
-                if last is None or calendar.day_of(last.at) < calendar.day_of(now):
-                    found.update(self._muted(connection, rule, ids))
-                for subject_id in found:
-                    names = concerned[rule.subject, subject_id]
-                    if names is not None:
-                        names.add(rule.name)
-        today = now.date() + timedelta(days=1)
-        if last is not None:
-            for key in roles_turning(connection, last.at.date() - timedelta(days=1), today):
-                concerned[key] = None
-        cursors["plan:roles"] = (now, "")
-        return concerned, cursors
-
-    def _due_in_span(
-        self,
-        connection: Connection,
-        rule: Rule,
-        office: Office,
-        office_ids: Sequence[OfficeId],
-        starts: Sequence[Any],
-        in_force: Mapping[tuple[str, str], datetime],
-        now: datetime,
-        until: datetime,
-    ) -> set[int]:
-        calendar = self.calendar_of(office)
-        fingerprint = self._fingerprint(rule, office, now)
-        found: set[int] = set()
-        # A cursor in the future was set by a run with `--on`: where planning had come to before it, nobody knows.
-        if any(start is None or start.text != fingerprint or start.at > until for start in starts):
-            # S29: after a change of rule, windows or calendar, over the whole useful span. Nothing from before
-            # the rule was in force exists (S44), so the span begins there.
-            after = min(in_force[rule.name, step.name] for step in rule.steps) - timedelta(days=1)
-            if any(start is not None for start in starts):
-                found.update(self._pending(connection, rule, office_ids))
-                # What holds now, and what has moved, counts from no date.
-                if any(isinstance(step.send, AtOnce | Moves) for step in rule.steps):
-                    found.update(due_subjects(connection, everything(rule), office_ids))
-        else:
-            after = min(start.at for start in starts)
-        if after < until:
-            questions = candidates(rule, calendar, self.rules, after=after, until=until)
-        else:
-            questions = crossings_within(rule, calendar, now=now)
-        for question in questions:
-            found.update(due_subjects(connection, question, office_ids))
-        return found
-
-    def _coming_of_age(
-        self, connection: Connection, office_ids: Sequence[OfficeId], after: date, until: date
-    ) -> list[Key]:
-        """Subjects whose holder comes of age on a day in (after, until]: from then on told in person, not through
-        guardians (S59), and late for what nobody was told (S61)."""
-        low, high = (years_before(day, self.adult_age) for day in (after, until + timedelta(days=3)))
-        return [
-            (kind, key)
-            for kind in SubjectKind
-            for key in due_subjects(connection, Candidates(kind, "birth date", low, high), office_ids)
-        ]
-
-    def _pending(self, connection: Connection, rule: Rule, office_ids: Sequence[OfficeId]) -> list[int]:
-        query = select(N.subject_id).where(
-            N.rule == rule.name,
-            N.office_id.in_(office_ids),
-            N.state.in_([NotificationState.SCHEDULED.value, NotificationState.SPENT.value]),
-        )
-        return list(connection.execute(query.distinct()).scalars())
-
-    def _muted(self, connection: Connection, rule: Rule, office_ids: Sequence[OfficeId]) -> list[int]:
-        """What another rule silenced comes back when that one no longer speaks (S43, S85); asked once a day."""
-        if not any(rule.name in other.mutes for other in self.rules.rules):
-            return []
-        silenced = (N.state == NotificationState.SUPPRESSED.value, N.reason == Reason.MUTED.value)
-        query = select(N.subject_id).where(N.rule == rule.name, N.office_id.in_(office_ids), *silenced)
-        return list(connection.execute(query.distinct()).scalars())
-
-    def _groups(self, connection: Connection) -> dict[tuple[str, ...], list[Office]]:
-        """Offices that compute alike (zone, calendar, windows, rules) are asked about together."""
-        groups: dict[tuple[str, ...], list[Office]] = defaultdict(list)
-        for office in read_offices(connection).values():
-            windows = sorted(kind for code, kind in self.rules.windows if code == office.code)
-            own = office.code if windows else ""
-            applying = "".join("1" if rule.applies_at(office.code) else "0" for rule in self.rules.rules)
-            groups[(office.zone, self.calendar_of(office).fingerprint, own, applying)].append(office)
-        return groups
-
-    def _fingerprint(self, rule: Rule, office: Office, now: datetime) -> str:
-        windows = sorted(
-            (code, kind, repr(window))
-            for (code, kind), window in self.rules.windows.items()
-            if code in ("", office.code)
-        )
-        documents = [
-            (one.name, one.extendable, one.needs_expiry, one.successors, one.services)
-            for one in sorted(self.rules.documents.values(), key=lambda one: one.name)
-        ]
-        calendar = self.calendar_of(office)
-        meaning = [rule.digest, calendar.fingerprint, windows, documents, self.adult_age]
-        today = calendar.day_of(now)
-        silencing = [(one.digest, is_in_season(one, today)) for one in self.rules.rules if rule.name in one.mutes]
-        text = repr((*meaning, *silencing))
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-    # -------------------------------------------------------------------------------------------- decisions
-
-    def _decided(
-        self, connection: Connection, keys: Concerned, now: datetime, report: PlanReport
-    ) -> list[tuple[Subject, list[tuple[Rule, list[Decision], list[Entry]]]]]:
+    def _decided(self, connection: Connection, keys: Concerned, run: "_Run") -> list[Decided]:
         offices = read_offices(connection)
-        in_force = self._in_force(connection, now)
-        answers = []
+        run.ends.update((key, self.search.until(office, run.now)) for key, office in offices.items())
+        answers: list[Decided] = []
         for kind in SubjectKind:
             ids = [key for key_kind, key in keys if key_kind is kind]
-            if not ids:
-                continue
-            subjects = read_subjects(connection, kind, ids, offices)
-            entries = read_entries(connection, kind, ids)
+            subjects = read_subjects(connection, kind, ids, offices, with_contacts=False)
+            entries = read_entries(connection, kind, subjects)
             rules = [rule for rule in self.rules.rules if rule.subject is kind]
             for key, subject in subjects.items():
-                asked = keys[kind, key]
+                asked, ledger = keys[kind, key], entries.get(key, ())
                 chosen = [rule for rule in rules if asked is None or rule.name in asked]
                 try:
-                    answers.append((subject, self._decide(subject, chosen, entries.get(key, ()), in_force, now)))
+                    answers.append((subject, _decide(run.alike, subject, chosen, ledger, run.ends[subject.office.id])))
                 except Exception:  # whatever is wrong with one record must not silence all the others
                     log.exception("a subject could not be decided on", extra={"kind": kind, "subject": key})
-                    report.undecided.append(subject)
+                    run.report.undecided.append(subject)
         return answers
 
-    def _decide(
-        self,
-        subject: Subject,
-        rules: Sequence[Rule],
-        entries: Sequence[Entry],
-        in_force: Mapping[tuple[str, str], datetime],
-        now: datetime,
-    ) -> list[tuple[Rule, list[Decision], list[Entry]]]:
-        ground = Ground(self.calendar_of(subject.office), self.rules, in_force, self.adult_age)
-        found = []
-        for rule in rules:
-            if rule.applies_at(subject.office.code):
-                ledger = [entry for entry in entries if entry.rule == rule.name]
-                found.append((rule, decide(rule, subject, ledger, now=now, ground=ground), ledger))
-        return found
-
-    def _settle_subjects(
-        self, connection: Connection, keys: Concerned, now: datetime, report: PlanReport, lapses: Lapses
-    ) -> None:
+    def _settle_subjects(self, connection: Connection, keys: Concerned, run: "_Run") -> None:
+        if not keys:
+            return
+        now, report = run.now, run.report
         new: list[dict[str, Any]] = []
         known = len(report.undecided)
-        decided = self._decided(connection, keys, now, report)
+        decided = self._decided(connection, keys, run)
         for subject in report.undecided[known:]:
             note_undecided(connection, subject, now)
-        ledgers = [ledger for _, found in decided for _, _, ledger in found]
         # What may be written is locked in the order of ids, as workers and receipts do.
+        ledgers = [ledger for _, found in decided for _, _, ledger in found if ledger]
         lock(connection, [entry.id for ledger in ledgers for entry in ledger if is_pending(entry)])
         for subject, found in decided:
             report.subjects += 1
-            until = self._until(subject.office, now)
+            until = run.ends[subject.office.id]
             if keys[subject.kind, subject.id] is None:
                 note_missing_date(connection, subject, self.rules, (one for _, all_, _ in found for one in all_), now)
             for rule, decisions, ledger in found:
                 new += reconcile(connection, subject, rule, decisions, ledger, until, now, report)
-                if any(one.reason is Reason.AFTER_DEADLINE for one in decisions):
-                    lapses.look(rule, subject, self.calendar_of(subject.office), self.rules, now)
-        new.sort(key=_identity)  # two planners that add the same rows in different orders would wait for each other
-        added = outbox.schedule(connection, new, now=now)
-        report.planned += len(added)
-        for chunk in chunks(added):
-            for name in connection.execute(select(N.rule).where(N.id.in_(chunk))).scalars():
-                report.by_rule[name] += 1
+                if run.lapses.former and any(one.reason is Reason.AFTER_DEADLINE for one in decisions):
+                    run.lapses.look(rule, subject, self.calendar_of(subject.office), self.rules, now)
+        new.sort(key=IDENTITY)  # two planners that add the same rows in different orders would wait for each other
+        added = schedule(connection, new, now=now)
+        report.planned += added.total()
+        for name, number in added.items():
+            report.by_rule[name] += number
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One plan: its instant, what the rules say then, and what came of it."""
+
+    now: datetime
+    in_force: Mapping[tuple[str, str], datetime]
+    alike: Alike
+    lapses: Lapses
+    report: PlanReport = field(default_factory=PlanReport)
+    ends: dict[OfficeId, datetime] = field(default_factory=dict)  # of each office's today
+
+
+def _decide(
+    alike: Alike, subject: Subject, rules: Sequence[Rule], entries: Sequence[Entry], until: datetime
+) -> list[tuple[Rule, Sequence[Decision], list[Entry]]]:
+    found = []
+    for rule in rules:
+        if rule.applies_at(subject.office.code):
+            ledger = [entry for entry in entries if entry.rule == rule.name]
+            found.append((rule, alike.decide(rule, subject, ledger, until=until), ledger))
+    return found
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Python does not look for circles of dead objects while a part is planned: there are none, only tens of thousands
+    of living objects, and looking at them again and again takes a quarter of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _parts(concerned: Concerned) -> Iterator[Concerned]:
     for keys in slices(sorted(concerned), SUBJECTS_AT_ONCE):
         yield {key: concerned[key] for key in keys}
-
-
-def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    names = ("rule", "step", "occurrence", "subject_kind", "subject_id", "cycle", "party_id")
-    return tuple(row[name] for name in names)
-
-
-def _advance(connection: Connection, cursors: Mapping[str, tuple[datetime, str]]) -> None:
-    for name, (at, text) in cursors.items():
-        done = connection.execute(update(t.cursor).where(t.cursor.c.name == name).values(at=at, text=text)).rowcount
-        if not done:
-            connection.execute(outbox.insert_once(connection, t.cursor).values(name=name, at=at, text=text))

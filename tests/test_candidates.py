@@ -17,15 +17,19 @@ from sqlalchemy import Connection, Engine, select, update
 
 from notifier.calendar.data import CalendarData, load_calendar
 from notifier.calendar.office import OfficeCalendar, build_calendar
+from notifier.concerned import Concerned
 from notifier.model import NotificationState, Office, SubjectKind
-from notifier.plan import Concerned, Planner
+from notifier.plan import Planner
+from notifier.rules.compile import Candidates, candidates
 from notifier.rules.load import load_rules
 from notifier.rules.rule import RuleSet
 from notifier.store import tables as t
+from notifier.store.candidates import due_among, due_subjects, read_standings
 from notifier.store.changes import touch_subjects
-from notifier.store.engine import open_engine, writing
+from notifier.store.engine import open_engine, reading, writing
 from notifier.store.records import OfficeRecord, PartyRecord, RoleRecord, SubjectRecord
 from notifier.store.register import put_offices, put_parties, put_subjects
+from notifier.store.subjects import read_offices
 from tests.world import World
 
 SHIPPED = Path(__file__).parent.parent / "rules"
@@ -92,6 +96,11 @@ PERMIT_RULES = {
         steps:
           yearly: {send: 10 days before anniversary}
           window: {send: when window opens}""",
+    "undated": """
+        anniversary: every 1 month after issue
+        when: {expiry: missing}
+        steps:
+          monthly: {send: 3 days before anniversary}""",
 }
 CASE_RULES = {
     "waits": """
@@ -233,7 +242,7 @@ class Chance:
 class Everybody(Planner):
     """A planner that asks no question: it decides every subject under every rule."""
 
-    def _concerned(self, connection: Connection, now: datetime) -> tuple[Concerned, dict[str, tuple[datetime, str]]]:
+    def _concerned(self, connection: Connection, run: object) -> tuple[Concerned, dict[str, tuple[datetime, str]]]:
         return {
             (kind, key): None
             for kind, table in ((SubjectKind.PERMIT, t.permit), (SubjectKind.CASE, t.case))
@@ -345,6 +354,38 @@ def test_planning_by_queries_finds_whatever_deciding_everybody_would(edit: Edit,
         assert live_through(register, edit) > 50
     finally:
         register.engine.dispose()
+
+
+def test_a_question_asked_of_subjects_at_hand_has_the_same_answer_as_in_sql(edit: Edit) -> None:
+    """The tests of rules jump by it over the days on which the planner would find nobody (S21)."""
+    register, answered = Register(4), 0
+    try:
+        with reading(register.engine) as connection:
+            standings = read_standings(connection)
+            for office in read_offices(connection).values():
+                calendar = register.calendar_of(office)
+                spans = [
+                    (NOON + timedelta(days=day), timedelta(days=size)) for day in range(0, 64, 9) for size in (1, 9)
+                ]
+                asked = {
+                    question
+                    for rules in (edit.before, edit.after)
+                    for rule in rules.rules
+                    for after, size in spans
+                    for question in candidates(rule, calendar, rules, after=after, until=after + size)
+                }
+                together: dict[Candidates, list[int]] = {question: [] for question in asked}
+                for question, subject_id, office_id in due_among(connection, dict.fromkeys(asked)):
+                    together[question] += [subject_id] if office_id == office.id else []
+                for question in asked:
+                    found = due_subjects(connection, question, [office.id])
+                    assert sorted(set(together[question])) == sorted(set(found)), question
+                    mine = [one.columns["id"] for one in standings[office.id] if one.is_let_through(question)]
+                    assert sorted(set(mine)) == sorted(set(found)), question
+                    answered += bool(found)
+    finally:
+        register.engine.dispose()
+    assert answered > 100
 
 
 # ------------------------------------------------------------------------- what the property found, one by one

@@ -159,7 +159,7 @@ def dying(engine: Engine, statement: int) -> Iterator[None]:
 
     def count(conn: Any, cursor: Any, sql: str, *rest: Any) -> None:
         nonlocal seen
-        if sql.startswith("INSERT INTO notification"):
+        if "INSERT INTO notification " in sql:
             seen += 1
             if seen == statement:
                 raise KeyboardInterrupt("killed")

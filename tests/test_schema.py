@@ -301,6 +301,9 @@ def test_the_command_writes_the_schema_for_each_kind_of_file_and_language() -> N
 # -------------------------------------------------------------------------------------------- real editor
 
 
-@pytest.mark.skipif(not server.program().is_file(), reason="yaml-language-server is not installed; run `make editor`")
+@pytest.mark.skipif(
+    not server.program().is_file(),
+    reason="it asks yaml-language-server, which is no Python package: `make editor` installs it and asks the same",
+)
 def test_a_real_editor_completes_explains_and_underlines() -> None:
     assert [sight for sight in drive.look(server.FOLDER, RULES[:2]) if not sight.is_right] == []

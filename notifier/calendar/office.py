@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -18,6 +18,10 @@ LONGEST_CLOSURE = 400
 FINGERPRINT_YEARS = tuple(range(2024, 2045))
 
 ONE_DAY = timedelta(days=1)
+#: For so many days and zones a calendar remembers the sending hours; a day's plan asks for few, and a million times.
+HOURS_REMEMBERED = 5_000
+
+Stretch = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +40,7 @@ class OfficeCalendar:
     silent_names: frozenset[str]
     not_silent: frozenset[date]
     silent_every_year: frozenset[tuple[int, int]]
+    known_hours: dict[tuple[date, str], tuple[Stretch, ...]] = field(default_factory=dict, repr=False)
 
     @property
     def default_time(self) -> time:
@@ -115,8 +120,16 @@ class OfficeCalendar:
         hours = self.counter_hours(day)
         return self.instant(day, hours.closes if hours else self.office.closes_at)
 
-    def sending_hours(self, day: date, zone: ZoneInfo) -> tuple[tuple[datetime, datetime], ...]:
+    def sending_hours(self, day: date, zone: ZoneInfo) -> tuple[Stretch, ...]:
         """When a person on that clock may be written to on that day: half-open stretches in UTC (S30)."""
+        known = self.known_hours.get((day, zone.key))
+        if known is None:
+            if len(self.known_hours) >= HOURS_REMEMBERED:
+                self.known_hours.clear()
+            known = self.known_hours[day, zone.key] = self._sending_hours(day, zone)
+        return known
+
+    def _sending_hours(self, day: date, zone: ZoneInfo) -> tuple[Stretch, ...]:
         data = self.data
         hours, pause = data.sending_hours, None
         if zone.key in data.zones:

@@ -1,8 +1,9 @@
 """A rule turned round: which subjects can be due in a span? The answer may be wider than the rule, never narrower."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import product
 
 from notifier.calendar.office import OfficeCalendar
 from notifier.model import SubjectKind
@@ -20,6 +21,7 @@ from notifier.rules.rule import (
     HolderHas,
     Length,
     Line,
+    Missing,
     Moves,
     Number,
     Past,
@@ -29,9 +31,12 @@ from notifier.rules.rule import (
     Within,
     WithinLast,
 )
+from notifier.rules.steps import anniversaries, counts_anniversaries
 
 #: Days added on both sides where an end of month or a closed day may shift the answer: wider, never narrower.
 SLACK = timedelta(days=5)
+#: With more anniversaries than these, one question asks for all of them.
+MOST_ANNIVERSARIES = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class Candidates:
     statuses: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()  # words of the dates that the register must not have
 
 
 def candidates(
@@ -124,12 +130,22 @@ def _of_step(
             yield _question(rule, None, None, None)
         return
     types = words_asked(rule.when, "type") or ("",)
-    for document_type in types:
-        interval = anchor_interval(rule, step, calendar, rules, document_type or None, after=after, until=until)
+    for document_type, numbers in product(types, _anniversaries(rule, step)):
+        interval = anchor_interval(
+            rule, step, calendar, rules, document_type or None, after=after, until=until, numbers=numbers
+        )
         if interval is None:
             yield _question(rule, None, None, None)
         elif interval[1] <= interval[2]:
             yield _question(rule, *interval)
+
+
+def _anniversaries(rule: Rule, step: Step) -> Sequence[range | None]:
+    """Each by itself, if they are not too many: all together are everything from the last one back to the first."""
+    if not counts_anniversaries(step, rule):
+        return [None]
+    numbers = anniversaries(rule)
+    return [range(one, one + 1) for one in numbers] if len(numbers) <= MOST_ANNIVERSARIES else [None]
 
 
 def _question(rule: Rule, field: str | None, low: date | datetime | None, high: date | datetime | None) -> Candidates:
@@ -144,7 +160,14 @@ def _question(rule: Rule, field: str | None, low: date | datetime | None, high: 
         statuses=() if "renewed" in statuses else statuses,
         states=rule.stays,
         services=words_asked(rule.when, "service") or (),
+        missing=tuple(line.field for line in rule.when if isinstance(line, Line) and _is_missing_date(line)),
     )
+
+
+def _is_missing_date(line: Line) -> bool:
+    known = FIELDS.get(line.field)
+    is_date = known is not None and known.column is not None and known.type in (FieldType.DAY, FieldType.INSTANT)
+    return is_date and isinstance(line.test, Missing)
 
 
 def _crossings(

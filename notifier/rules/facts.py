@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 
 from notifier.calendar.office import OfficeCalendar
 from notifier.model import Party, Subject, SubjectKind, Value
@@ -10,10 +11,28 @@ from notifier.rules.fields import FINAL_CASE_STATES, RECIPIENTS
 from notifier.rules.moments import Dates, add_length, anchor_value
 from notifier.rules.rule import Anchor, Length, Rule, RuleSet, Unit
 
+#: What `View.value` works out; every other field is what the register holds.
+DERIVED = frozenset(
+    {
+        "status",
+        "extendable",
+        "open case",
+        "case.service",
+        "case.state",
+        "payment time",
+        "recommended day",
+        "holder.age",
+        "holder.nationality",
+        "holder.language",
+        "holder.kind",
+        *RECIPIENTS,
+    }
+)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class View:
-    """A subject seen at one instant: every question of a rule is asked here."""
+    """A subject seen at one instant: every question of a rule is asked here, and worked out once."""
 
     subject: Subject
     now: datetime
@@ -21,12 +40,12 @@ class View:
     rules: RuleSet
     rule: Rule | None = None
 
-    @property
+    @cached_property
     def today(self) -> date:
         """The date on the clock of the subject's office (S1)."""
         return self.calendar.day_of(self.now)
 
-    @property
+    @cached_property
     def dates(self) -> Dates:
         """What moments are computed from."""
         holder = self.subject.holder
@@ -38,7 +57,7 @@ class View:
             document_type=document_type(self.subject),
         )
 
-    @property
+    @cached_property
     def stay_began_at(self) -> datetime | None:
         """When the present stay began: in the states of the rule's `while`, else in the present state."""
         if self.subject.kind is not SubjectKind.CASE:
@@ -81,6 +100,8 @@ class View:
 
     def _is_renewed(self) -> bool:
         """Another permit of the holder, of the same or a successor type, issued later and ending later (S56)."""
+        if not self.subject.others:
+            return False
         facts = self.subject.facts
         issue, expiry, kind = facts.get("issue"), facts.get("expiry"), facts.get("type")
         if not isinstance(issue, date) or not isinstance(expiry, date):

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from notifier.calendar.office import ONE_DAY, OfficeCalendar
+from notifier.calendar.office import ONE_DAY, OfficeCalendar, Stretch
 
 #: How far ahead and back an allowed minute is looked for; silent days never make a longer row.
 REACH = 31
 ONE_MINUTE = timedelta(minutes=1)
-
-Stretch = tuple[datetime, datetime]
 
 
 def leaves_at(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from notifier.model import (
@@ -19,33 +19,20 @@ from notifier.model import (
     origins,
 )
 from notifier.store import tables as t
-from notifier.store.bulk import slices
+from notifier.store.bulk import among
+from notifier.store.many import insert_each
 from notifier.store.subjects import chunks
 
 N = t.notification.c
 OPEN = (NotificationState.SCHEDULED, NotificationState.SENT)
-#: Notifications in one INSERT: each takes some twenty-five of the 32,766 parameters that SQLite allows.
-ROWS_AT_ONCE = 200
+#: The cursor that says up to which instant the pace of releases is used up (S32).
+RELEASE = "release"
 
 
 def insert_once(connection: Connection, table: Any) -> Any:
     """INSERT … ON CONFLICT DO NOTHING, in the words of the database at hand."""
     build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     return build(table).on_conflict_do_nothing()
-
-
-def schedule(connection: Connection, rows: Sequence[Mapping[str, Any]], *, now: datetime) -> list[NotificationId]:
-    """Add notifications that are not there yet; the unique key of the cycle makes a second planning add nothing."""
-    if not rows:
-        return []
-    blank = {"state": NotificationState.SCHEDULED.value, "attempt": 0, "rung": 0, "tries": 0, "forced": False}
-    added: list[NotificationId] = []
-    for part in slices(rows, ROWS_AT_ONCE):
-        full = [{**blank, "created_at": now, "updated_at": now, **row} for row in part]
-        answer = connection.execute(insert_once(connection, t.notification).values(full).returning(N.id))
-        added += [NotificationId(key) for key in answer.scalars()]
-    note(connection, added, "planned", None, now=now)
-    return added
 
 
 def note(
@@ -70,7 +57,7 @@ def note_all(
             {"notification_id": key, "at": now, "what": what, "reason": reason, "detail": detail}
             for key, what, reason, detail in notes
         ]
-        connection.execute(insert(t.event), rows)
+        insert_each(connection, t.event, rows)
 
 
 def allowed_from(state: NotificationState) -> list[str]:
@@ -156,21 +143,43 @@ def take_along(connection: Connection, kind: SubjectKind, offices: Mapping[int, 
 # --------------------------------------------------------------------------------------------------- relay
 
 
-def due(connection: Connection, *, now: datetime, patience: timedelta, limit: int) -> list[tuple[NotificationId, bool]]:
-    """Ids that want to be looked at and were not rung for within the patience; urgent first, nearest end first."""
+def due(
+    connection: Connection, *, urgent: bool, now: datetime, patience: timedelta, limit: int
+) -> list[NotificationId]:
+    """Ids that want to be looked at and were not rung for within the patience; the nearest end first."""
     query = (
-        select(N.id, N.urgent)
-        .where(N.next_attempt_at <= now, or_(N.offered_at.is_(None), N.offered_at <= now - patience))
-        .order_by(N.urgent.desc(), N.useful_until, N.id)
+        select(N.id)
+        .where(
+            N.next_attempt_at <= now,
+            N.urgent.is_(urgent),
+            or_(N.offered_at.is_(None), N.offered_at <= now - patience),
+        )
+        .order_by(N.useful_until, N.id)
         .limit(limit)
     )
-    return [(NotificationId(row.id), row.urgent) for row in connection.execute(query)]
+    return [NotificationId(key) for key in connection.execute(query).scalars()]
+
+
+def release(connection: Connection, most: int, *, per_minute: int, burst: timedelta, now: datetime) -> int:
+    """How many of `most` may be offered now. Locks the pace until the transaction ends, for other schedulers' sake."""
+    blank = {"name": RELEASE, "at": now - burst}
+    connection.execute(insert_once(connection, t.cursor).values(blank))
+    at = connection.scalar(select(t.cursor.c.at).where(t.cursor.c.name == RELEASE).with_for_update())
+    ahead = now - max(at or now, now - burst)
+    return max(min(most, int(ahead.total_seconds() * per_minute / 60)), 0)
+
+
+def released(connection: Connection, count: int, *, per_minute: int, now: datetime, burst: timedelta) -> None:
+    """So many were offered: the pace counts from a later instant. Comes after `release`, in its transaction."""
+    at = connection.scalar(select(t.cursor.c.at).where(t.cursor.c.name == RELEASE))
+    since = max(at or now, now - burst) + timedelta(minutes=count / per_minute)
+    connection.execute(update(t.cursor).where(t.cursor.c.name == RELEASE).values(at=since))
 
 
 def offered(connection: Connection, ids: Sequence[NotificationId], *, now: datetime) -> None:
     """Remember that the bell was rung for these."""
     for chunk in chunks(ids):
-        connection.execute(update(t.notification).where(N.id.in_(chunk)).values(offered_at=now))
+        connection.execute(update(t.notification).where(among(connection, N.id, chunk)).values(offered_at=now))
 
 
 def next_due_at(connection: Connection) -> datetime | None:

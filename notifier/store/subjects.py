@@ -1,12 +1,15 @@
 """The reading side of the register: subjects in bulk, with everything a decision may look at."""
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from operator import attrgetter, itemgetter
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, or_, select
+from sqlalchemy import Connection, Row, Select, Text, and_, cast, literal, or_, select
 
 from notifier.model import (
     Channel,
@@ -27,10 +30,13 @@ from notifier.model import (
     Value,
 )
 from notifier.store import tables as t
+from notifier.store.bulk import among, slices
 from notifier.store.history import ANCHORS, attribute_word
 
 #: How many ids stand in one IN list; SQLite takes 32,766 parameters, and plans stay good well below that.
 CHUNK = 500
+#: How many ids one question names where they are one parameter.
+IDS_AT_ONCE = 5_000
 
 PERMIT_FACTS: Mapping[str, str] = {
     "type": "type",
@@ -59,6 +65,24 @@ CASE_FACTS: Mapping[str, str] = {
 #: What is kept with its values in `seen`; of everything else only the changes are.
 ANCHOR_WORDS = {kind: frozenset(columns.values()) for kind, columns in ANCHORS.items()}
 FACTS: Mapping[SubjectKind, Mapping[str, str]] = {SubjectKind.PERMIT: PERMIT_FACTS, SubjectKind.CASE: CASE_FACTS}
+#: Permits and cases as they are read; `attributes` as text, for most have none.
+SUBJECT = {
+    kind: select(
+        *(column for column in table.c if column.name != "attributes"),
+        cast(table.c.attributes, Text).label("attributes"),
+    )
+    for kind, table in t.SUBJECTS.items()
+}
+#: The words of the facts, and their values out of a row of these.
+FACTS_OF = {
+    kind: (tuple(columns), itemgetter(*(SUBJECT[kind].selected_columns.keys().index(one) for one in columns.values())))
+    for kind, columns in FACTS.items()
+}
+NO_ATTRIBUTES = (None, "{}", "null")
+#: What a decision or a message knows of a party.
+PARTY = select(*(t.party.c[name] for name in Party.__dataclass_fields__ if name != "contacts"))
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
+_id = attrgetter("id")
 
 
 def read_offices(connection: Connection) -> dict[OfficeId, Office]:
@@ -95,9 +119,9 @@ def chunks(ids: Iterable[int]) -> Iterable[list[int]]:
         yield ordered[start : start + CHUNK]
 
 
-def _rows(connection: Connection, query: Select[Any], column: Any, ids: Iterable[int]) -> Iterable[Row[Any]]:
-    for chunk in chunks(ids):
-        yield from connection.execute(query.where(column.in_(chunk)))
+def _rows(connection: Connection, query: Select[Any], column: Any, ids: Iterable[int]) -> Iterator[Any]:
+    for chunk in slices(sorted(set(ids)), IDS_AT_ONCE):
+        yield from connection.execute(query.where(among(connection, column, chunk))).all()
 
 
 @dataclass(slots=True)
@@ -105,122 +129,130 @@ class _Gathered:
     """What belongs to a batch of subjects, by its id."""
 
     parties: dict[int, Party] = field(default_factory=dict)
-    roles: dict[int, list[Row[Any]]] = field(default_factory=lambda: defaultdict(list))
-    history: dict[int, dict[str, list[Seen]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    roles: dict[int, list[RoleHeld]] = field(default_factory=lambda: defaultdict(list))
+    history: dict[int, dict[str, tuple[Seen, ...]]] = field(default_factory=lambda: defaultdict(dict))
     changed: dict[int, dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))
     stays: dict[int, list[Stay]] = field(default_factory=lambda: defaultdict(list))
-    permits: dict[int, list[tuple[int, Mapping[str, Value]]]] = field(default_factory=lambda: defaultdict(list))
-    cases: dict[int, list[Mapping[str, Value]]] = field(default_factory=lambda: defaultdict(list))
-    desks: dict[str, list[Party]] = field(default_factory=lambda: defaultdict(list))
+    held: Mapping[SubjectKind, dict[int, dict[int, Mapping[str, Value]]]] = field(  # by holder, then by id
+        default_factory=lambda: {kind: defaultdict(dict) for kind in SubjectKind}
+    )
+    desks: dict[str, list[RoleHeld]] = field(default_factory=lambda: defaultdict(list))
 
 
 def read_subjects(
-    connection: Connection, kind: SubjectKind, ids: Iterable[int], offices: Mapping[OfficeId, Office]
+    connection: Connection,
+    kind: SubjectKind,
+    ids: Iterable[int],
+    offices: Mapping[OfficeId, Office],
+    *,
+    with_contacts: bool = True,
 ) -> dict[int, Subject]:
-    """Permits or cases by id; ids the register does not hold are left out."""
-    table, columns = t.SUBJECTS[kind], FACTS[kind]
-    rows = list(_rows(connection, select(table), table.c.id, ids))
-    gathered = _gather(connection, kind, rows)
-    subjects = {}
-    for row in rows:
-        office = offices[OfficeId(row.office_id)]
-        subjects[row.id] = Subject(
-            kind=kind,
-            id=row.id,
-            number=row.number,
-            office=office,
-            facts=_facts(row, columns),
-            roles=_roles(row, gathered, office),
-            history={name: tuple(values) for name, values in gathered.history[row.id].items()},
-            stays=tuple(gathered.stays[row.id]),
-            others=tuple(
-                facts for other, facts in gathered.permits[row.holder_id] if kind is SubjectKind.CASE or other != row.id
-            ),
-            cases=tuple(gathered.cases[row.holder_id]),
-            permit=_permit_of(row, gathered) if kind is SubjectKind.CASE else None,
-            changed=gathered.changed[row.id],
-        )
-    return subjects
+    """Permits or cases by id; ids the register does not hold are left out. A decision looks at no address."""
+    rows = list(_rows(connection, SUBJECT[kind], t.SUBJECTS[kind].c.id, ids))
+    if not rows:
+        return {}
+    gathered = _gather(connection, kind, rows, with_contacts)
+    for desk in _desks(connection, with_contacts):
+        gathered.desks[desk.number.split(":")[1]].append(RoleHeld(f"{desk.number.split(':')[-1]} desk", desk))
+    return {row.id: _subject(kind, row, gathered, offices[OfficeId(row.office_id)]) for row in rows}
 
 
-def _permit_of(case: Row[Any], gathered: _Gathered) -> Mapping[str, Value] | None:
-    """The facts of the permit a case is about."""
-    return next((facts for key, facts in gathered.permits[case.holder_id] if key == case.permit_id), None)
+def _subject(kind: SubjectKind, row: Row[Any], gathered: _Gathered, office: Office) -> Subject:
+    permits = gathered.held[SubjectKind.PERMIT].get(row.holder_id, NOTHING)
+    is_case = kind is SubjectKind.CASE
+    return Subject(
+        kind=kind,
+        id=row.id,
+        number=row.number,
+        office=office,
+        facts=_facts(kind, row),
+        roles=(
+            RoleHeld("holder", gathered.parties[row.holder_id]),
+            *gathered.roles.get(row.id, ()),
+            *gathered.desks.get(office.code, ()),
+        ),
+        history=gathered.history.get(row.id, NOTHING),
+        stays=tuple(gathered.stays.get(row.id, ())),
+        others=tuple([facts for key, facts in permits.items() if is_case or key != row.id]),
+        cases=tuple(gathered.held[SubjectKind.CASE].get(row.holder_id, NOTHING).values()),
+        permit=permits.get(row.permit_id) if is_case else None,
+        changed=gathered.changed.get(row.id, NOTHING),
+    )
 
 
-def _facts(row: Row[Any], columns: Mapping[str, str]) -> Mapping[str, Value]:
-    values = row._mapping
-    facts: dict[str, Value] = {word: values[column] for word, column in columns.items()}
-    for name, value in (values["attributes"] or {}).items():
-        facts[f"attributes.{name}"] = facts[attribute_word(name)] = value
+def _facts(kind: SubjectKind, row: Row[Any]) -> Mapping[str, Value]:
+    words, values = FACTS_OF[kind]
+    facts: dict[str, Value] = dict(zip(words, values(row), strict=True))
+    if row.attributes not in NO_ATTRIBUTES:
+        for name, value in (json.loads(row.attributes) or NOTHING).items():
+            facts[f"attributes.{name}"] = facts[attribute_word(name)] = value
     return facts
 
 
-def _roles(row: Row[Any], gathered: _Gathered, office: Office) -> tuple[RoleHeld, ...]:
-    held = [RoleHeld("holder", gathered.parties[row.holder_id])]
-    held += [
-        RoleHeld(role.role, gathered.parties[role.party_id], role.valid_from, role.valid_until)
-        for role in gathered.roles[row.id]
-    ]
-    held += [RoleHeld(f"{desk.number.split(':')[-1]} desk", desk) for desk in gathered.desks[office.code]]
-    return tuple(held)
-
-
-def _gather(connection: Connection, kind: SubjectKind, rows: Sequence[Row[Any]]) -> _Gathered:
+def _gather(connection: Connection, kind: SubjectKind, rows: Sequence[Row[Any]], with_contacts: bool) -> _Gathered:
     gathered = _Gathered()
     ids = [row.id for row in rows]
     holders = {row.holder_id for row in rows}
     of_kind = select(t.role).where(t.role.c.subject_kind == kind.value).order_by(t.role.c.id)
-    for role in _rows(connection, of_kind, t.role.c.subject_id, ids):
-        gathered.roles[role.subject_id].append(role)
-    seen = select(t.seen).where(t.seen.c.subject_kind == kind.value).order_by(t.seen.c.id)
-    dates = ANCHOR_WORDS[kind]
-    for row in _rows(connection, seen, t.seen.c.subject_id, ids):
-        if row.field in dates:
-            gathered.history[row.subject_id][row.field].append(Seen(parse_value(row.value), row.at))
-        else:
-            gathered.changed[row.subject_id][row.field] = row.at
+    roles = list(_rows(connection, of_kind, t.role.c.subject_id, ids))
+    gathered.parties = read_parties(connection, holders | {role.party_id for role in roles}, with_contacts)
+    for role in roles:
+        held = RoleHeld(role.role, gathered.parties[role.party_id], role.valid_from, role.valid_until)
+        gathered.roles[role.subject_id].append(held)
+    _gather_seen(connection, kind, ids, gathered)
     if kind is SubjectKind.CASE:
         for row in _rows(connection, select(t.stay).order_by(t.stay.c.id), t.stay.c.case_id, ids):
             gathered.stays[row.case_id].append(Stay(row.id, row.state, row.began_at, row.ended_at))
-    for row in _rows(connection, select(t.permit), t.permit.c.holder_id, holders):
-        gathered.permits[row.holder_id].append((row.id, _facts(row, PERMIT_FACTS)))
-    for row in _rows(connection, select(t.case), t.case.c.holder_id, holders):
-        gathered.cases[row.holder_id].append(_facts(row, CASE_FACTS))
-    parties = holders | {role.party_id for held in gathered.roles.values() for role in held}
-    gathered.parties = read_parties(connection, parties)
-    for desk in _desks(connection):
-        gathered.desks[desk.number.split(":")[1]].append(desk)
+    _gather_held(connection, kind, rows, holders, gathered)
     return gathered
 
 
-def _desks(connection: Connection) -> Iterable[Party]:
-    ids = connection.execute(select(t.party.c.id).where(t.party.c.number.startswith("desk:"))).scalars().all()
-    return read_parties(connection, ids).values()
+def _gather_seen(connection: Connection, kind: SubjectKind, ids: Iterable[int], gathered: _Gathered) -> None:
+    c, dates = t.seen.c, ANCHOR_WORDS[kind]
+    query = select(c.subject_id, c.field, c.value, c.at).where(c.subject_kind == kind.value).order_by(c.id)
+    for subject_id, word, value, at in _rows(connection, query, c.subject_id, ids):
+        if word in dates:
+            history = gathered.history[subject_id]
+            history[word] = (*history.get(word, ()), Seen(parse_value(value), at))
+        else:
+            gathered.changed[subject_id][word] = at
 
 
-def read_parties(connection: Connection, ids: Iterable[int]) -> dict[int, Party]:
+def _gather_held(
+    connection: Connection, kind: SubjectKind, rows: Sequence[Row[Any]], holders: set[int], gathered: _Gathered
+) -> None:
+    """The other permits and cases of the holders; a case is one of its holder's cases itself."""
+    for which, table in t.SUBJECTS.items():
+        if which is kind:
+            mine = table.alias("mine")
+            same_holder = and_(mine.c.holder_id == table.c.holder_id, mine.c.id != table.c.id)
+            others = SUBJECT[which].join(mine, same_holder)
+            found = list(_rows(connection, others, mine.c.id, [row.id for row in rows]))
+            found += rows if which is SubjectKind.CASE else ()
+        else:
+            found = list(_rows(connection, SUBJECT[which], table.c.holder_id, holders))
+        for row in sorted(found, key=_id):
+            gathered.held[which][row.holder_id][row.id] = _facts(which, row)
+
+
+def _desks(connection: Connection, with_contacts: bool) -> Iterable[Party]:
+    """The parties that stand for the desks of all offices."""
+    # Written into the statement: a prepared one could not use the index of the desks alone.
+    is_desk = t.party.c.kind == literal("desk", literal_execute=True)
+    ids = connection.execute(select(t.party.c.id).where(is_desk, t.party.c.number.startswith("desk:"))).scalars().all()
+    return read_parties(connection, ids, with_contacts).values()
+
+
+def read_parties(connection: Connection, ids: Iterable[int], with_contacts: bool = True) -> dict[int, Party]:
     """Parties with their contacts, by id."""
     ids = set(ids)
     contacts: dict[int, list[Contact]] = defaultdict(list)
-    for row in _rows(connection, select(t.contact).order_by(t.contact.c.id), t.contact.c.party_id, ids):
-        contacts[row.party_id].append(Contact(Channel(row.channel), row.address, row.usable, row.reason))
-    return {
-        row.id: Party(
-            id=PartyId(row.id),
-            number=row.number,
-            kind=row.kind,
-            name=row.name,
-            language=row.language,
-            nationality=row.nationality,
-            birth_date=row.birth_date,
-            zone=row.zone,
-            deceased_on=row.deceased_on,
-            household=row.household,
-            contacts=tuple(contacts[row.id]),
-        )
-        for row in _rows(connection, select(t.party), t.party.c.id, ids)
-    }
+    if with_contacts:
+        for row in _rows(connection, select(t.contact).order_by(t.contact.c.id), t.contact.c.party_id, ids):
+            contacts[row.party_id].append(Contact(Channel(row.channel), row.address, row.usable, row.reason))
+    # A row has its columns in the order of the fields of a party: the id first, the contacts last.
+    make: Callable[..., Party] = Party
+    return {row[0]: make(*row, tuple(contacts.get(row[0], ()))) for row in _rows(connection, PARTY, t.party.c.id, ids)}
 
 
 def parse_value(text: str) -> date | datetime:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     Time,
     UniqueConstraint,
+    text,
 )
 
 from notifier.model import SubjectKind
@@ -70,6 +71,7 @@ party = Table(
     Column("attributes", JSON, nullable=False),
     Index("ix_party_birth_date", "birth_date"),
     Index("ix_party_household", "household"),
+    Index("ix_party_desk", "number", postgresql_where=text("kind = 'desk'"), sqlite_where=text("kind = 'desk'")),
 )
 
 contact = Table(

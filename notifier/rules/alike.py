@@ -1,0 +1,154 @@
+"""Decides once for all subjects that are alike in what a rule reads: on one day thousands differ in their persons only.
+
+`decide` stays the law: it answers for the first of a kind, and the answer is addressed to the persons of the others.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+
+from notifier.calendar.office import OfficeCalendar
+from notifier.model import Entry, Office, OfficeId, Party, PartyId, Reason, Subject, SubjectKind
+from notifier.rules.decide import decide
+from notifier.rules.decision import Decision, Ground, Verdict
+from notifier.rules.reads import Reads, Span, office_class_of
+from notifier.rules.recipients import Recipient
+from notifier.rules.rule import Rule, RuleSet
+
+#: So many kinds of subjects are remembered; then all of them are forgotten.
+REMEMBERED = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """The decisions about the first of a kind, and the places of its parties among its recipients."""
+
+    decisions: Sequence[Decision]
+    places: Mapping[PartyId, int]
+
+
+class Alike:
+    """What the rules of one set say at one instant. Lives as long as one plan: the ledger may move on after it."""
+
+    def __init__(
+        self,
+        rules: RuleSet,
+        calendar_of: Callable[[Office], OfficeCalendar],
+        in_force: Mapping[tuple[str, str], datetime],
+        *,
+        now: datetime,
+        adult_age: int,
+        share: bool = True,
+        classes: "Classes | None" = None,
+    ) -> None:
+        """`share` off asks `decide` about every subject (for proof). `classes` may outlive an instant."""
+        self.rules, self.calendar_of, self.in_force = rules, calendar_of, in_force
+        self.now, self.adult_age, self.share = now, adult_age, share
+        self.kinds = 0  # how many were decided on
+        self._reads: dict[int, Reads] = {}
+        self._known: dict[Hashable, _Answer] = {}
+        self._offices: dict[OfficeId, tuple[OfficeCalendar, int]] = {}
+        self._classes = classes or Classes(rules)
+
+    def decide(self, rule: Rule, subject: Subject, ledger: Sequence[Entry], *, until: datetime) -> Sequence[Decision]:
+        """What `decide` says of a subject, given the rows of the ledger that are this rule's.
+
+        Where there are none, decisions with a recipient are left out that say no or have a moment after `until`, the
+        end of the office's today: nothing is planned for them.
+        """
+        reads = self._reads_of(rule)
+        # A case is in a stay of its own, and what a silenced rule says depends on what another one reads (S85).
+        if not self.share or subject.kind is SubjectKind.CASE or reads.is_alone:
+            return self._ask(rule, subject, ledger)
+        calendar, office_class = self._offices.get(subject.office.id) or self._class_of(subject.office)
+        key, parties = reads.kind_of(subject, ledger, calendar, office_class)
+        known = self._known.get((id(rule), key))
+        if known is None:
+            places = {party.id: place for place, party in enumerate(parties)}
+            decisions = self._ask(rule, subject, ledger)
+            near = [one for one in decisions if ledger or one.recipient is None or _is_near(one, until)]
+            known = _Answer(near, places)
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[id(rule), key] = known
+        return [_addressed(one, known.places, parties, ledger) for one in known.decisions]
+
+    def _ask(self, rule: Rule, subject: Subject, ledger: Sequence[Entry]) -> list[Decision]:
+        self.kinds += 1
+        return decide(rule, subject, ledger, now=self.now, ground=self.ground(subject))
+
+    def ground(self, subject: Subject) -> Ground:
+        """What a decision about this subject stands on."""
+        return Ground(self.calendar_of(subject.office), self.rules, self.in_force, self.adult_age)
+
+    def _reads_of(self, rule: Rule) -> Reads:
+        reads = self._reads.get(id(rule))
+        if reads is None:
+            reads = self._reads[id(rule)] = Reads(rule, self.rules, Span(self.now, self.now), self.adult_age)
+        return reads
+
+    def _class_of(self, office: Office) -> tuple[OfficeCalendar, int]:
+        calendar = self.calendar_of(office)
+        self._offices[office.id] = found = calendar, self._classes.number(office, calendar)
+        return found
+
+
+class Classes:
+    """A number for each class of offices; a class itself is long, and a number of it keeps the keys short."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        self._rules = rules
+        self._of: dict[OfficeCalendar, int] = {}  # a calendar is of one office as it is, and never changes
+        self._numbers: dict[Hashable, int] = {}
+        self._next = count()  # several threads may ask
+
+    def number(self, office: Office, calendar: OfficeCalendar) -> int:
+        if calendar not in self._of:
+            applying = tuple(rule.applies_at(office.code) for rule in self._rules.rules)
+            value = office_class_of(office, calendar, self._rules), applying
+            self._of[calendar] = self._numbers.setdefault(value, next(self._next))
+        return self._of[calendar]
+
+
+def _is_near(decision: Decision, until: datetime) -> bool:
+    return decision.verdict is not Verdict.NOT and decision.moment is not None and decision.moment <= until
+
+
+def _addressed(
+    decision: Decision, places: Mapping[PartyId, int], parties: Sequence[Party], ledger: Sequence[Entry]
+) -> Decision:
+    """The same decision for other persons; that they were told is shared to the day, and said to the second."""
+    if decision.recipient is None:
+        return decision
+    first = decision.recipient
+    for_whom = first.in_place_of
+    recipient = Recipient(
+        parties[places[first.party.id]], first.role, None if for_whom is None else parties[places[for_whom]].id
+    )
+    detail = decision.detail if decision.reason is not Reason.TOLD else _when_told(decision, recipient, ledger)
+    return Decision(
+        decision.rule,
+        decision.step,
+        decision.verdict,
+        decision.reason,
+        detail,
+        decision.occurrence,
+        decision.cycle,
+        recipient,
+        decision.moment,
+        decision.leaves_at,
+        decision.useful_until,
+        decision.is_day,
+    )
+
+
+def _when_told(decision: Decision, recipient: Recipient, ledger: Sequence[Entry]) -> str:
+    mine = (
+        entry.told_at.isoformat()
+        for entry in reversed(ledger)
+        if entry.told_at is not None
+        and (entry.step, entry.occurrence, entry.cycle) == (decision.step.name, decision.occurrence, decision.cycle)
+        and recipient.party.id in (entry.party_id, entry.in_place_of)
+    )
+    return next(mine, decision.detail)
