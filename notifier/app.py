@@ -6,8 +6,9 @@ from datetime import timedelta
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from threading import RLock
+from threading import Event, RLock
 
+from redis import Redis
 from sqlalchemy import Engine
 
 from notifier import tokens
@@ -17,6 +18,7 @@ from notifier.calendar.office import OfficeCalendar, build_calendar
 from notifier.channels.base import Carrier
 from notifier.channels.bounce import read_fields, read_mails
 from notifier.channels.email import EmailCarrier
+from notifier.channels.pacing import LocalPace, Paces, SharedPace
 from notifier.channels.sandbox import SandboxCarrier
 from notifier.channels.twilio import TwilioCarrier
 from notifier.channels.twilio_forms import parse_status
@@ -52,6 +54,7 @@ class App:
         self.clock = clock or SystemClock()
         self._calendars: dict[Office, OfficeCalendar] = {}
         self._taking_up = RLock()
+        self.stopping = Event()  # set once the process is to end: what was not begun is given back
 
     @cached_property
     def engine(self) -> Engine:
@@ -196,7 +199,24 @@ class App:
             self.limits,
             callback_url=self.callback_url,
             plan=self.in_force.plan,
+            paces=self.paces,
+            is_stopping=self.stopping.is_set,
         )
+
+    @cached_property
+    def paces(self) -> Paces:
+        """How many messages a second each channel may send from one sender; shared by all who share Redis."""
+        smtp, twilio, url = self.settings.smtp, self.settings.twilio, self.settings.redis_url
+        per_second: dict[Channel, float] = {
+            Channel.EMAIL: smtp.per_second,
+            Channel.SMS: twilio.sms_per_second,
+            Channel.WHATSAPP: twilio.whatsapp_per_second,
+        }
+        bounds: dict[str, float] = {
+            channel: rate for channel, rate in per_second.items() if self.settings.provider(channel) != "sandbox"
+        }
+        pace = SharedPace(Redis.from_url(url.reveal())) if url is not None and any(bounds.values()) else LocalPace()
+        return Paces(pace, bounds)
 
     @cached_property
     def carriers(self) -> Mapping[Channel, Carrier]:

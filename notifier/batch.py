@@ -14,6 +14,7 @@ from notifier.model import (
     NotificationId,
     Office,
     OfficeId,
+    Outcome,
     Subject,
     SubjectKind,
 )
@@ -52,6 +53,7 @@ class Bundle:
     suppressed: frozenset[Address]
     in_force: Mapping[tuple[str, str], datetime]
     is_companion: bool = False  # not claimed: it may come along with what was
+    died: frozenset[DeliveryId] = frozenset()  # deliveries whose worker died before it could write their outcome
     words_of: str = ""  # the step whose words and channels its message takes; "": its own
 
 
@@ -83,6 +85,19 @@ class BatchReport:
     ended: int = 0
     failed: int = 0
     stopped: dict[Channel, str] = field(default_factory=dict)
+
+
+def finished(sendings: Sequence[Sending], outcomes: Mapping[DeliveryId, Outcome | None]) -> list[Sending]:
+    """Those whose outcome is known and whose notifications wait for no other outcome: they can be written down."""
+    known = [one for one in sendings if one.delivery_id in outcomes]
+    waiting = {bundle.claimed.id for one in sendings if one.delivery_id not in outcomes for bundle in one.bundles}
+    while True:
+        free = [one for one in known if not any(bundle.claimed.id in waiting for bundle in one.bundles)]
+        if len(free) == len(known):
+            return free
+        kept = {one.delivery_id for one in free}
+        waiting.update(bundle.claimed.id for one in known if one.delivery_id not in kept for bundle in one.bundles)
+        known = free
 
 
 def gather(connection: Connection, claimed: Sequence[Claimed], rules: RuleSet, *, now: datetime) -> list[Bundle]:

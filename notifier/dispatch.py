@@ -5,19 +5,25 @@ No transaction is open while a provider is called.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import InterfaceError, OperationalError
 
-from notifier.batch import BatchReport, Bundle, Limits, Sending, gather, hold_fast
+from notifier.batch import BatchReport, Bundle, Limits, Sending, finished, gather, hold_fast
 from notifier.calendar.office import OfficeCalendar
 from notifier.channels.base import Carrier
+from notifier.channels.pacing import Paces, no_bounds
 from notifier.clock import Clock
+from notifier.errors import StoreError
 from notifier.guard import Guard
+from notifier.hold import Hold
 from notifier.ladder import lost
 from notifier.model import (
+    Accepted,
     Action,
     Channel,
     DeliveryId,
@@ -25,6 +31,7 @@ from notifier.model import (
     NotificationId,
     Office,
     Outcome,
+    Receipt,
     Rejected,
     Unknown,
 )
@@ -40,6 +47,14 @@ from notifier.store.rulesets import Plan
 from notifier.store.settle import settle
 
 log = logging.getLogger(__name__)
+
+#: How long a message may be missing in a provider's lists although it was taken.
+LIST_LAG = timedelta(seconds=30)
+#: How long outcomes are kept in memory while the database is away, and how often it is tried.
+DATABASE_PATIENCE = timedelta(seconds=60)
+TRY_AGAIN = timedelta(seconds=1)
+#: How long an outcome may be in memory only; a batch that takes less is written at once.
+KEEP_EVERY = timedelta(seconds=1)
 
 Answers = Mapping[DeliveryId, Outcome | None]
 
@@ -59,13 +74,20 @@ class Dispatcher:
         *,
         callback_url: Callable[[DeliveryId], str | None] = lambda _: None,
         plan: Plan | None = None,
+        paces: Paces | None = None,
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
+        self.paces = paces or no_bounds()
+        self.is_stopping = is_stopping
         self.engine = engine
         self.rules = rules
         self.carriers = carriers
         self.clock = clock
         self.limits = limits
         self.callback_url = callback_url
+        self._gates_of: WeakKeyDictionary[asyncio.AbstractEventLoop, Mapping[Channel, asyncio.Semaphore]] = (
+            WeakKeyDictionary()
+        )
         guard = Guard(rules, calendar_of, limits, plan=plan)
         self.preparer = Preparer(guard, calendar_of, renderer, carriers, limits)
 
@@ -75,11 +97,15 @@ class Dispatcher:
         now = self.clock.now()
         bundles = await asyncio.to_thread(self._claim, ids, now)
         report.claimed = sum(not one.is_companion for one in bundles)
-        answers = await self._ask_about_lost(bundles, now)
-        sendings = await asyncio.to_thread(self._prepare, bundles, answers, now, report)
-        outcomes = await self._send_all(sendings, now)
-        if sendings:
-            await asyncio.to_thread(self._record, sendings, outcomes, report)
+        if not bundles:
+            return report
+        hold = Hold(self.engine, self.clock, self.limits, now)
+        hold.take([one for one in bundles if not one.is_companion])
+        async with hold.kept():
+            answers = await self._ask_about_lost(bundles, now)
+            sendings = await asyncio.to_thread(self._prepare, bundles, answers, now, report)
+            hold.take([bundle for one in sendings for bundle in one.bundles])
+            await self._send_and_keep(sendings, now, hold, report)
         return report
 
     def _claim(self, ids: Sequence[NotificationId], now: datetime) -> list[Bundle]:
@@ -97,7 +123,10 @@ class Dispatcher:
             message = store.unpack(delivery.message or {}, delivery.id)
             since = delivery.attempted_at - timedelta(minutes=1)
             try:
-                return delivery.id, await self.carriers[delivery.channel].ask(message, since=since)
+                answer = await self.carriers[delivery.channel].ask(message, since=since)
+                # "Taken" is believed at once. "Never taken" is not: lists lag, and a slow worker may yet begin.
+                is_early = now - delivery.attempted_at < self.limits.ask_after
+                return delivery.id, None if is_early and not isinstance(answer, Accepted) else answer
             except Exception:
                 log.exception("a carrier failed to answer a question", extra={"delivery": delivery.id})
                 return delivery.id, None
@@ -106,7 +135,7 @@ class Dispatcher:
             delivery.id: delivery
             for bundle in bundles
             for delivery in lost(bundle.deliveries)
-            if delivery.message is not None and now - delivery.attempted_at >= self.limits.ask_after
+            if delivery.message is not None
         }
         return dict(await asyncio.gather(*(ask(delivery) for delivery in questions.values())))
 
@@ -139,44 +168,120 @@ class Dispatcher:
             for delivery in lost(bundle.deliveries)
             if delivery.state is DeliveryState.ATTEMPTING
         }
+        died = frozenset(outcomes)
         outcomes |= {key: outcome for key, outcome in answers.items() if outcome is not None}
         if not outcomes:
             return list(bundles)
         store.record(connection, outcomes, now=now)
         settle(connection, touched, now=now)
         fresh = store.read_deliveries(connection, [one.claimed.id for one in bundles])
-        return [replace(one, deliveries=tuple(fresh.get(one.claimed.id, ()))) for one in bundles]
+        return [replace(one, deliveries=tuple(fresh.get(one.claimed.id, ())), died=died) for one in bundles]
 
-    async def _send_all(self, sendings: Sequence[Sending], started: datetime) -> dict[DeliveryId, Outcome | None]:
-        """Send concurrently, bounded per channel. None: not started, because the lease would not cover it."""
-        gates = {channel: asyncio.Semaphore(carrier.concurrency) for channel, carrier in self.carriers.items()}
+    async def _send_and_keep(
+        self, sendings: Sequence[Sending], prepared_at: datetime, hold: Hold, report: BatchReport
+    ) -> None:
+        """Send all, and write down what is known again and again: a worker that is killed forgets no more than that."""
+        outcomes: dict[DeliveryId, Outcome | None] = {}
+        sending = asyncio.create_task(self._send_all(sendings, prepared_at, hold, outcomes))
+        left = list(sendings)
+        try:
+            while left:
+                await asyncio.wait({sending}, timeout=KEEP_EVERY.total_seconds())
+                if sending.done():
+                    sending.result()
+                known = left if sending.done() else finished(left, outcomes)
+                if known:
+                    kept = {one.delivery_id: outcomes[one.delivery_id] for one in known}
+                    await self._keep(known, kept, report)
+                    left = [one for one in left if one.delivery_id not in kept]
+                    hold.take([bundle for one in left for bundle in one.bundles])
+        finally:
+            await asyncio.wait({sending})  # what is under way is never cut
+
+    async def _send_all(
+        self,
+        sendings: Sequence[Sending],
+        prepared_at: datetime,
+        hold: Hold,
+        outcomes: dict[DeliveryId, Outcome | None],
+    ) -> None:
+        """Send concurrently, bounded per channel over all batches. None: not started: too late, or we stop."""
+        gates = self._gates()
         stopped: set[Channel] = set()
 
-        async def send(one: Sending) -> tuple[DeliveryId, Outcome | None]:
-            carrier = self.carriers[one.channel]
-            async with gates[one.channel]:
-                if one.channel in stopped or self.clock.now() > started + self.limits.lease - carrier.longest:
-                    return one.delivery_id, None
-                outcome = await _carry(carrier, one, self.callback_url(one.delivery_id))
-                if isinstance(outcome, Rejected) and outcome.action is Action.STOP_CHANNEL:
-                    stopped.add(one.channel)
-                return one.delivery_id, outcome
+        async def work_off(channel: Channel, queue: Iterator[Sending]) -> None:
+            carrier = self.carriers[channel]
+            for one in queue:
+                async with gates[channel]:
+                    if self.paces.bounds(channel) and channel not in stopped and not self.is_stopping():
+                        await self.paces.turn(channel, carrier.provider, one.message.sender)
+                    is_late = self.clock.now() > self._last_start(carrier, prepared_at, hold)
+                    # A drain waits for what is under way and for nothing else.
+                    if is_late or channel in stopped or self.is_stopping():
+                        outcomes[one.delivery_id] = None
+                        continue
+                    outcome = await _carry(carrier, one, self.callback_url(one.delivery_id))
+                    outcomes[one.delivery_id] = outcome
+                    if isinstance(outcome, Rejected) and outcome.action is Action.STOP_CHANNEL:
+                        stopped.add(channel)
 
-        return dict(await asyncio.gather(*(send(one) for one in sendings)))
+        workers = []
+        for channel in {one.channel for one in sendings}:
+            mine = [one for one in sendings if one.channel is channel]
+            queue = iter(mine)
+            workers += [work_off(channel, queue) for _ in range(min(self.carriers[channel].concurrency, len(mine)))]
+        await asyncio.gather(*workers)
 
-    def _record(
+    def _gates(self) -> Mapping[Channel, asyncio.Semaphore]:
+        """What bounds the sends under way on each channel, over all batches of this process."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._gates_of:
+            concurrency = {channel: carrier.concurrency for channel, carrier in self.carriers.items()}
+            self._gates_of[loop] = {channel: asyncio.Semaphore(count) for channel, count in concurrency.items()}
+        return self._gates_of[loop]
+
+    def _last_start(self, carrier: Carrier, prepared_at: datetime, hold: Hold) -> datetime:
+        """The last moment to start a send, whatever has held us up.
+
+        Nobody repeats what a provider may have before `ask_after` and a question; what is started so early that the
+        question finds it can be told twice by no successor. A mail server cannot be asked: there the lease decides.
+        """
+        if carrier.channel is Channel.EMAIL:
+            return hold.ends - min(carrier.longest, self.limits.lease / 2)
+        surely_listed = self.limits.ask_after - carrier.longest - min(LIST_LAG, self.limits.ask_after / 4)
+        return prepared_at + max(surely_listed, self.limits.ask_after / 4)
+
+    async def _keep(
         self, sendings: Sequence[Sending], outcomes: Mapping[DeliveryId, Outcome | None], report: BatchReport
     ) -> None:
+        """Write the outcomes down, again and again while the database is away: what was sent must not be forgotten.
+
+        Writing late is always right: the deliveries are ours, and the fence protects everything else.
+        """
+        receipts = [receipt for carrier in self.carriers.values() for receipt in carrier.receipts()]
+        for tries_left in range(int(DATABASE_PATIENCE / TRY_AGAIN), -1, -1):
+            try:
+                await asyncio.to_thread(self._record, sendings, outcomes, receipts, report)
+            except (StoreError, OperationalError, InterfaceError):
+                if not tries_left:
+                    raise
+                log.warning("the database is away; outcomes wait", extra={"deliveries": len(outcomes)})
+                await asyncio.sleep(TRY_AGAIN.total_seconds())
+            else:
+                return
+
+    def _record(
+        self,
+        sendings: Sequence[Sending],
+        outcomes: Mapping[DeliveryId, Outcome | None],
+        receipts: Sequence[Receipt],
+        report: BatchReport,
+    ) -> None:
+        counted = replace(report)
+        now = self.clock.now()
         with writing(self.engine) as connection:
-            record(
-                connection,
-                sendings,
-                outcomes,
-                self.carriers.values(),
-                now=self.clock.now(),
-                limits=self.limits,
-                report=report,
-            )
+            record(connection, sendings, outcomes, receipts, now=now, limits=self.limits, report=counted)
+        report.sent, report.failed, report.stopped = counted.sent, counted.failed, counted.stopped
 
 
 async def _carry(carrier: Carrier, one: Sending, callback_url: str | None) -> Outcome:

@@ -6,23 +6,33 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection
 
 from notifier.batch import BatchReport, Bundle, Sending
 from notifier.calendar.office import OfficeCalendar
 from notifier.channels.base import Carrier
 from notifier.errors import TemplateError
 from notifier.merge import Parcel
-from notifier.model import Action, Channel, DeliveryId, Message, Office, Outcome, Reason, Rejected
+from notifier.model import (
+    Action,
+    Channel,
+    DeliveryId,
+    Message,
+    NotificationId,
+    Office,
+    Outcome,
+    Reason,
+    Rejected,
+    SmsMessage,
+)
 from notifier.render import Renderer
 from notifier.rules.decision import Decision
 from notifier.store import deliveries as store
 from notifier.store import tables as t
 from notifier.store.deliveries import Delivery
+from notifier.store.many import update_each
 
 log = logging.getLogger(__name__)
-
-N = t.notification.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,51 +74,55 @@ class Writer:
         if not drafts:
             return [], []
         self._note_rungs(connection, drafts)
-        ids = store.begin(connection, [self._delivery_row(one, now) for one in drafts])
-        shared = {
-            key: [one.bundle.claimed.id for one in draft.parcel.others] for key, draft in zip(ids, drafts, strict=True)
-        }
-        store.join(connection, shared)
+        ids = store.draw_ids(connection, len(drafts))
         sendings: list[Sending] = []
-        languages: dict[DeliveryId, str] = {}
         failed: list[Parcel] = []
+        rows: list[dict[str, Any]] = []
         outcomes: dict[DeliveryId, Outcome] = {}
         for key, draft in zip(ids, drafts, strict=True):
+            row = self._delivery_row(draft, key, now)
+            rows.append(row)
             try:
-                message, languages[key] = self._render(draft, key, now)
+                message, language = self._render(draft, key, now)
             except TemplateError as error:
                 log.error("a text could not be made: %s", error, extra={"notification": draft.bundle.claimed.id})
                 outcomes[key] = Rejected(Reason.TEMPLATE_FAULT, Action.NEXT_CHANNEL, None, str(error))
                 failed.append(draft.parcel)
                 report.failed += 1
                 continue
+            row["message"], row["language"] = store.pack(message), language
+            row["segments"] = message.segments if isinstance(message, SmsMessage) else None
             leader, *others = draft.parcel.bundles
             sendings.append(Sending(leader, key, draft.channel, message, tuple(others)))
             if draft.repeats is not None:  # the first try is not lost any more: the repeat stands for it
                 outcomes[draft.repeats.id] = Rejected(Reason.TEMPORARY, Action.RETRY, None, "repeated")
-        store.record(connection, outcomes, now=now)
-        store.keep_messages(connection, {one.delivery_id: one.message for one in sendings}, languages)
+        store.begin(connection, rows)
+        told = {key: draft.parcel.others for key, draft in zip(ids, drafts, strict=True)}
+        store.join(connection, {key: [one.bundle.claimed.id for one in others] for key, others in told.items()})
+        if outcomes:
+            store.record(connection, outcomes, now=now)
         return sendings, failed
 
     def _note_rungs(self, connection: Connection, drafts: Sequence[Draft]) -> None:
-        names = ("rung", "rungs", "moment", "useful_until", "urgent")
-        rows = {
-            one.bundle.claimed.id: {
-                "key": one.bundle.claimed.id,
-                "new_rung": draft.rung,
-                "new_rungs": len(draft.decision.step.via),
-                "new_moment": one.decision.moment or one.bundle.claimed.moment,
-                "new_useful_until": one.decision.useful_until,
-                "new_urgent": one.decision.step.urgent,
-            }
-            for draft in drafts
-            for one in draft.parcel.members
-        }
-        statement = update(t.notification).where(N.id == bindparam("key"))
-        connection.execute(statement.values({name: bindparam(f"new_{name}") for name in names}), list(rows.values()))
+        """Keep the rung that is sent now, and what the law says today of moment, end and urgency, where it differs."""
+        rows: dict[NotificationId, dict[str, Any]] = {}
+        for draft in drafts:
+            for one in draft.parcel.members:
+                claimed, decision = one.bundle.claimed, one.decision
+                values = {
+                    "rung": draft.rung,
+                    "rungs": len(draft.decision.step.via),
+                    "moment": decision.moment or claimed.moment,
+                    "useful_until": decision.useful_until,
+                    "urgent": decision.step.urgent,
+                }
+                if any(getattr(claimed, name) != value for name, value in values.items()):
+                    rows[claimed.id] = {"id": claimed.id, **values}
+        update_each(connection, t.notification, list(rows.values()))
 
-    def _delivery_row(self, draft: Draft, now: datetime) -> dict[str, Any]:
+    def _delivery_row(self, draft: Draft, key: DeliveryId, now: datetime) -> dict[str, Any]:
         return {
+            "id": key,
             "notification_id": draft.bundle.claimed.id,
             "attempt": draft.bundle.claimed.attempt,
             "rung": draft.rung,
@@ -117,6 +131,8 @@ class Writer:
             "address": draft.address,
             "language": "",
             "template": draft.decision.step.template,
+            "message": None,
+            "segments": None,
             "attempted_at": now,
             "updated_at": now,
         }

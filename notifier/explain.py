@@ -269,7 +269,7 @@ def _happenings(
     for chunk in chunks(rows):
         events = select(t.event).where(t.event.c.notification_id.in_(chunk)).order_by(t.event.c.id)
         found += [(row.at, row.notification_id, row.what, row.reason, row.detail) for row in connection.execute(events)]
-        told = deliveries_of(chunk)
+        told = deliveries_of(connection, chunk)
         receipts = (
             select(t.receipt, told.c.notification_id, t.delivery.c.channel)
             .join(t.delivery, t.delivery.c.id == t.receipt.c.delivery_id)

@@ -12,13 +12,14 @@ from notifier.gate import Allowance, Gate, Passage
 from notifier.model import NotificationId, NotificationState, Office, Reason
 from notifier.quota import places
 from notifier.reconcile import ending_of
+from notifier.rules.alike import Alike, Classes
 from notifier.rules.decide import decide
-from notifier.rules.decision import Decision, Ground, Verdict
+from notifier.rules.decision import Decision, Verdict
 from notifier.rules.judge import zone_of
 from notifier.rules.moments import leaves_at
 from notifier.rules.rule import RuleSet
 from notifier.store import outbox
-from notifier.store.claims import Caps, Claimed, free_cap
+from notifier.store.claims import CapWish, Claimed, free_cap
 from notifier.store.daily import HOLDS
 from notifier.store.rulesets import Plan
 
@@ -62,13 +63,20 @@ class Guard:
         self.rules = rules
         self.calendar_of = calendar_of
         self.limits = limits
+        self._classes = Classes(rules)
         self.gate = Gate(calendar_of, plan, Allowance(limits.envelope_tolerance, limits.envelope_slack))
 
-    def ask(self, bundle: Bundle, *, now: datetime) -> Asked:
+    def law(self, bundles: Sequence[Bundle], *, now: datetime) -> Alike:
+        """The law at one instant: thousands of a day differ in their persons only, and are decided on together."""
+        in_force = bundles[0].in_force if bundles else {}
+        adult_age = self.limits.adult_age
+        return Alike(self.rules, self.calendar_of, in_force, now=now, adult_age=adult_age, classes=self._classes)
+
+    def ask(self, bundle: Bundle, law: Alike, *, now: datetime) -> Asked:
         """What the law says of it now, an officer's wish included. Writes nothing."""
         if bundle.rule is None or bundle.subject is None or not bundle.rule.enabled:
             return Asked(None, ())
-        decisions = self.decisions(bundle, now=now)
+        decisions = self.decisions(bundle, law, now=now)
         decision = next((one for one in decisions if one.key == bundle.claimed.key), None)
         if decision is not None and bundle.claimed.forced and decision.reason in OVERRULED:
             decision = self._overruled(bundle, decision, now)
@@ -134,16 +142,18 @@ class Guard:
         else:
             hold(connection, claimed, until, Reason.CAP, now=now, report=report)
 
-    def decisions(self, bundle: Bundle, *, now: datetime) -> list[Decision]:
+    def decisions(self, bundle: Bundle, law: Alike, *, now: datetime) -> Sequence[Decision]:
         """What the law says now. The row under way does not count as told, else no ladder could climb."""
         if bundle.rule is None or bundle.subject is None:
             return []
         claimed = bundle.claimed
+        if claimed.first_sent_at is None and claimed.told_at is None and bundle.entries:
+            return law.decide(bundle.rule, bundle.subject, bundle.entries, until=now)
         entries = [replace(one, told_at=None) if one.id == claimed.id else one for one in bundle.entries]
-        calendar = self.calendar_of(bundle.subject.office)
-        ground = Ground(calendar, self.rules, bundle.in_force, self.limits.adult_age)
         underway = claimed.first_sent_at is not None
-        return decide(bundle.rule, bundle.subject, entries, now=now, ground=ground, underway=underway)
+        return decide(
+            bundle.rule, bundle.subject, entries, now=now, ground=law.ground(bundle.subject), underway=underway
+        )
 
     def _overruled(self, bundle: Bundle, decision: Decision, now: datetime) -> Decision:
         """The decision as an officer wants it: now, but within the recipient's sending hours (promise 4)."""
@@ -162,24 +172,28 @@ class Guard:
         verdict, reason = (Verdict.GOES, Reason.GOES) if goes else (Verdict.LATER, Reason.SENDING_HOURS)
         return replace(decision, verdict=verdict, reason=reason, leaves_at=leaves)
 
-    def cap_until(self, bundle: Bundle, decision: Decision, caps: Caps, *, now: datetime) -> datetime | None:
-        """None when the person may have this message now, else the instant to wait for (S81).
+    def cap_wish(self, bundle: Bundle, decision: Decision, *, now: datetime) -> CapWish | None:
+        """One of the person's messages of the day; None: what leaves by itself, as no cap speaks of it (S81).
 
-        One message a day and three a week for a person; a cap never costs a message its use. Asked once for a
-        message, of the notification that leads it.
+        Asked once for a message, of the notification that leads it.
         """
         claimed, subject, recipient = bundle.claimed, bundle.subject, decision.recipient
         if claimed.forced or not claimed.capped or subject is None or recipient is None:
             return None
         if recipient.party.kind == "desk":
             return None
-        calendar = self.calendar_of(subject.office)
-        day, limits = calendar.day_of(now), self.limits
-        if caps.take(claimed.party_id, day, claimed.id, per_day=limits.per_day, per_week=limits.per_week):
+        day, limits = self.calendar_of(subject.office).day_of(now), self.limits
+        return CapWish(claimed.party_id, day, claimed.id, limits.per_day, limits.per_week)
+
+    def after_cap(self, bundle: Bundle, decision: Decision, wish: CapWish) -> datetime | None:
+        """When a message waits that its person may not have today; None: a cap never costs a message its use."""
+        if bundle.subject is None:
             return None
-        time_of_day = decision.step.time or claimed.moment.astimezone(calendar.zone).time()
-        tomorrow = calendar.instant(day + timedelta(days=1), time_of_day)
-        return None if claimed.useful_until is not None and tomorrow > claimed.useful_until else tomorrow
+        calendar = self.calendar_of(bundle.subject.office)
+        time_of_day = decision.step.time or bundle.claimed.moment.astimezone(calendar.zone).time()
+        tomorrow = calendar.instant(wish.day + timedelta(days=1), time_of_day)
+        useful_until = bundle.claimed.useful_until
+        return None if useful_until is not None and tomorrow > useful_until else tomorrow
 
 
 def hold(

@@ -18,9 +18,8 @@ from notifier.model import Channel, NotificationId, NotificationState, Office, R
 from notifier.record import advance, conclude
 from notifier.render import Renderer
 from notifier.store import tables as t
-from notifier.store.claims import Caps, take_over
+from notifier.store.claims import Caps, CapWish, take_over
 from notifier.store.deliveries import Delivery
-from notifier.store.settle import settle
 
 #: How often a provider that cannot tell is asked about a lost message before the ladder moves on.
 QUESTIONS = 5
@@ -61,7 +60,6 @@ class Preparer:
         done += [one for parcel in failed if parcel.leader.bundle.claimed.id not in reached for one in parcel.bundles]
         if done:
             advance(connection, done, now=now, limits=self.limits)
-            settle(connection, [one.claimed.id for one in done], now=now)
         passage.finish(connection, [one.bundle for one in sendings])
         return sendings
 
@@ -76,10 +74,11 @@ class Preparer:
     ) -> list[Parcel]:
         """What leaves now, with what comes along with it. The rest is held, or ended, or left where it was."""
         willing: list[Going] = []
+        law = self.guard.law(bundles, now=now)
         for bundle in bundles:
             if self._must_wait(connection, bundle, done, now, report):
                 continue
-            asked = self.guard.ask(bundle, now=now)
+            asked = self.guard.ask(bundle, law, now=now)
             going = Going(bundle, asked.decision) if asked.decision and bundle.subject else None
             if going is not None and self._may_travel(going, now):
                 willing.append(going)
@@ -118,9 +117,14 @@ class Preparer:
         capped = [one.leader.bundle for one in found if one.leader.bundle.claimed.capped]
         days = {self.calendar_of(one.subject.office).day_of(now) for one in capped if one.subject is not None}
         caps = Caps(connection, [one.claimed.party_id for one in capped], days)
+        wishes = {id(one): wish for one in found if (wish := self._wish(one, caps, now)) is not None}
+        granted = caps.take(list(wishes.values()))
         passing: list[Parcel] = []
         for parcel in found:
-            until = self._cap_until(parcel, caps, now)
+            wish, leader = wishes.get(id(parcel)), parcel.leader
+            until = None
+            if wish is not None and wish.notification_id not in granted:
+                until = self.guard.after_cap(leader.bundle, leader.decision, wish)
             if until is None:
                 passing.append(parcel)
                 continue
@@ -129,11 +133,11 @@ class Preparer:
                     hold(connection, one.bundle.claimed, until, Reason.CAP, now=now, report=report)
         return self._take_along(connection, passing, now)
 
-    def _cap_until(self, parcel: Parcel, caps: Caps, now: datetime) -> datetime | None:
+    def _wish(self, parcel: Parcel, caps: Caps, now: datetime) -> CapWish | None:
         leader, ids = parcel.leader, [one.bundle.claimed.id for one in parcel.members]
         if is_told(leader.bundle.deliveries) or caps.counts(leader.bundle.claimed.party_id, ids):
             return None
-        return self.guard.cap_until(leader.bundle, leader.decision, caps, now=now)
+        return self.guard.cap_wish(leader.bundle, leader.decision, now=now)
 
     def _take_along(self, connection: Connection, found: Sequence[Parcel], now: datetime) -> list[Parcel]:
         ids = [one.bundle.claimed.id for parcel in found for one in parcel.members if one.bundle.is_companion]
@@ -152,7 +156,13 @@ class Preparer:
         claimed, waiting = bundle.claimed, _waiting(bundle)
         if not waiting:
             return False
-        early = [one.attempted_at for one in waiting if now - one.attempted_at < self.limits.ask_after]
+        # Of a mail whose worker died nobody will tell more: waiting brings nothing.
+        early = [
+            one.attempted_at
+            for one in waiting
+            if now - one.attempted_at < self.limits.ask_after
+            and not (one.channel is Channel.EMAIL and one.id in bundle.died)
+        ]
         is_over = claimed.tries >= QUESTIONS
         if bundle.is_companion:
             return is_over or bool(early)

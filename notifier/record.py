@@ -2,17 +2,17 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Update, bindparam, or_, select, update
+from sqlalchemy import Connection, Row, update
 
 from notifier.batch import BatchReport, Bundle, Limits, Sending
-from notifier.channels.base import Carrier
-from notifier.ladder import is_presumed, is_told, tries_later, wait
+from notifier.ladder import is_presumed, tries_later, wait
 from notifier.model import (
+    TOLD,
     Accepted,
     Action,
     Channel,
@@ -21,6 +21,7 @@ from notifier.model import (
     NotificationState,
     Outcome,
     Reason,
+    Receipt,
     Rejected,
     Unknown,
 )
@@ -30,10 +31,8 @@ from notifier.store import outbox
 from notifier.store import tables as t
 from notifier.store.changes import touch_subjects
 from notifier.store.claims import Claimed, lock, older_ladders
-from notifier.store.deliveries import Delivery
 from notifier.store.outbox import OPEN
 from notifier.store.settle import settle
-from notifier.store.subjects import chunks
 from notifier.store.suppressions import mark_unusable, suppress
 
 log = logging.getLogger(__name__)
@@ -50,20 +49,15 @@ def record(
     connection: Connection,
     sendings: Sequence[Sending],
     outcomes: Outcomes,
-    carriers: Iterable[Carrier],
+    receipts: Sequence[Receipt],
     *,
     now: datetime,
     limits: Limits,
     report: BatchReport,
 ) -> None:
-    """Write all outcomes of a batch in one transaction, and what follows from each."""
-    started = {key: outcome for key, outcome in outcomes.items() if outcome is not None}
-    store.lock(connection, outcomes)
-    store.record(connection, started, now=now)
-    unstarted = [key for key, outcome in outcomes.items() if outcome is None]
-    if unstarted:
-        store.take_back(connection, unstarted)
-    _learn_of_addresses(connection, sendings, started, now)
+    """Write all outcomes of a batch in one transaction, and what follows from each; then what carriers told besides."""
+    store.record(connection, outcomes, now=now)
+    _learn_of_addresses(connection, sendings, outcomes, now)
     _write_story(connection, sendings, outcomes, now, report)
     of_notification: dict[NotificationId, list[DeliveryId]] = defaultdict(list)
     bundles: dict[NotificationId, Bundle] = {}
@@ -78,19 +72,16 @@ def record(
         report.sent += any(isinstance(answer, Accepted) for answer in answers)
         report.failed += all(isinstance(answer, Rejected) for answer in answers)
     older_ones = older_ladders(connection, follow.reached)
-    lock(connection, [*of_notification, *older_ones])
+    if older_ones:
+        lock(connection, [*of_notification, *older_ones])
     for older in older_ones:
         outbox.stop_ladder(connection, older, Reason.NEWER_STEP_SENT, now=now, attempt=None)
     touch_subjects(connection, follow.waited_for)
-    _look_again(connection, follow.again)
-    advance(connection, follow.done, now=now, limits=limits)
-    settle(connection, of_notification, now=now)
-    record_receipts(connection, [receipt for carrier in carriers for receipt in carrier.receipts()], now=now)
+    settle(connection, of_notification, now=now, change=follow.change)
+    record_receipts(connection, receipts, now=now)
 
 
-def _learn_of_addresses(
-    connection: Connection, sendings: Sequence[Sending], outcomes: Mapping[DeliveryId, Outcome], now: datetime
-) -> None:
+def _learn_of_addresses(connection: Connection, sendings: Sequence[Sending], outcomes: Outcomes, now: datetime) -> None:
     """What a refusal teaches about an address: it does not work, or its owner does not want us."""
     bad: dict[tuple[Channel, str], Reason] = {}
     for one in sendings:
@@ -121,8 +112,8 @@ class _Follow:
 
     def __init__(self, now: datetime, limits: Limits) -> None:
         self.now, self.limits = now, limits
-        self.again: list[Again] = []
-        self.done: list[Bundle] = []
+        self.again: dict[int, Again] = {}
+        self.done: dict[int, Bundle] = {}
         self.reached: list[Claimed] = []  # told something now, for all we know
         self.waited_for: list[tuple[str, int]] = []  # subjects of which another step may be planned only now (S86)
 
@@ -134,9 +125,19 @@ class _Follow:
                 self.waited_for.append((claimed.subject_kind, claimed.subject_id))
         again = self._again(claimed, answers)
         if again is None:
-            self.done.append(bundle)
+            self.done[claimed.id] = bundle
         else:
-            self.again.append(again)
+            self.again[claimed.id] = again
+
+    def change(self, row: Row[Any], deliveries: Sequence[Row[Any]]) -> Mapping[str, Any]:
+        """What is written of a notification besides its state; nothing, when another claim has it now."""
+        again, bundle = self.again.get(row.id), self.done.get(row.id)
+        if again is not None and _is_held(row, again.claimed):
+            waiting = {"next_attempt_at": again.at, "offered_at": None, "reason": again.reason.value}
+            return {**waiting, "tries": again.tries}
+        if bundle is not None and _is_held(row, bundle.claimed):
+            return _next_rung(bundle, row, deliveries, self.now, self.limits)
+        return {}
 
     def _again(self, claimed: Claimed, answers: Sequence[Outcome | None]) -> Again | None:
         rejected = [answer for answer in answers if isinstance(answer, Rejected)]
@@ -187,45 +188,24 @@ def _report_stopped(
     outbox.add_work_item(connection, claimed, "channel stopped", note, now=now, key=key)
 
 
-def _look_again(connection: Connection, rows: Sequence[Again]) -> None:
-    if rows:
-        connection.execute(
-            _fenced().values(
-                next_attempt_at=bindparam("at"), offered_at=None, reason=bindparam("why"), tries=bindparam("count")
-            ),
-            [
-                {"key": one.claimed.id, "mine": one.claimed.attempt}
-                | {"at": one.at, "why": one.reason.value, "count": one.tries}
-                for one in rows
-            ],
-        )
-
-
-def _fenced() -> Update:
-    """An UPDATE of open notifications that only the claim that is still the last one may make."""
-    is_open = or_(*(N.state == state.value for state in OPEN))
-    return update(t.notification).where(N.id == bindparam("key"), N.attempt == bindparam("mine"), is_open)
+def _is_held(row: Row[Any], claimed: Claimed) -> bool:
+    """The fence: it is open, and the claim is still the last one."""
+    return bool(row.attempt == claimed.attempt and row.state in OPEN)
 
 
 def advance(connection: Connection, bundles: Sequence[Bundle], *, now: datetime, limits: Limits) -> None:
-    """The rung is done: set the time of the next one, or of the end. The caller settles."""
-    known = {one.claimed.id: one for one in bundles}
-    rows: list[dict[str, Any]] = []
-    deliveries = store.read_deliveries(connection, known)
-    for chunk in chunks(known):
-        query = select(N.id, N.attempt, N.rung, N.rungs, N.first_sent_at, N.useful_until).where(N.id.in_(chunk))
-        for row in connection.execute(query):
-            bundle = known[row.id]
-            if row.attempt == bundle.claimed.attempt:
-                rows.append(_next_rung(bundle, row, deliveries.get(bundle.claimed.id, []), now, limits))
-    if rows:
-        values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in ("rung", "rungs", "next_attempt_at")}
-        waiting = {"tries": 0, "offered_at": None, "reason": Reason.WAITING_FOR_RECEIPT.value}
-        connection.execute(_fenced().values({**values, **waiting}), rows)
+    """The rung is done: set the time of the next one, or of the end, and settle."""
+    known = {int(one.claimed.id): one for one in bundles}
+
+    def change(row: Row[Any], deliveries: Sequence[Row[Any]]) -> Mapping[str, Any]:
+        bundle = known[row.id]
+        return _next_rung(bundle, row, deliveries, now, limits) if _is_held(row, bundle.claimed) else {}
+
+    settle(connection, [one.claimed.id for one in bundles], now=now, change=change)
 
 
 def _next_rung(
-    bundle: Bundle, row: Any, deliveries: Sequence[Delivery], now: datetime, limits: Limits
+    bundle: Bundle, row: Row[Any], deliveries: Sequence[Row[Any]], now: datetime, limits: Limits
 ) -> dict[str, Any]:
     claimed, rule = bundle.claimed, bundle.rule
     words_of = bundle.words_of or claimed.step
@@ -234,7 +214,7 @@ def _next_rung(
     rungs, at = row.rungs, now + limits.presumed_delivered_after
     if step is None or rung >= len(step.via):
         rungs = min(row.rungs, rung)
-    elif not is_told([one for one in deliveries if one.rung == rung - 1]):
+    elif not any(one.state in TOLD for one in deliveries if one.rung == rung - 1):
         at = now
     else:
         first = row.first_sent_at or min((one.attempted_at for one in deliveries), default=now)
@@ -247,11 +227,12 @@ def _next_rung(
             default_wait=limits.rung_wait,
         )
     return {
-        "key": claimed.id,
-        "mine": claimed.attempt,
-        "new_rung": rung,
-        "new_rungs": rungs,
-        "new_next_attempt_at": at,
+        "rung": rung,
+        "rungs": rungs,
+        "next_attempt_at": at,
+        "tries": 0,
+        "offered_at": None,
+        "reason": Reason.WAITING_FOR_RECEIPT.value,
     }
 
 

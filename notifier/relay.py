@@ -15,6 +15,13 @@ PATIENCE = timedelta(minutes=2)
 Ring = Callable[[Sequence[NotificationId], bool], None]
 
 
+#: How many batches may still be offered, urgent ones or ordinary ones.
+Room = Callable[[bool], int]
+
+#: How far ahead of its pace a release may be: ten seconds' worth, so that a tick that comes late loses nothing.
+BURST = timedelta(seconds=10)
+
+
 def relay(
     engine: Engine,
     ring: Ring,
@@ -23,16 +30,29 @@ def relay(
     batch_size: int,
     limit: int = 10_000,
     patience: timedelta = PATIENCE,
+    room: Room | None = None,
+    per_minute: int = 0,
 ) -> int:
     """Ring for everything due, urgent and ordinary apart; returns how many were offered.
 
-    The rows are marked before the bell rings: a crash between the two costs one patience, never a message.
+    The rows are marked before the bell rings: a crash between the two costs one patience, never a message. `room`
+    bounds what lies in the queues, `per_minute` how many ordinary ones are released in a minute (0: all), the nearest
+    deadline first (S32); urgent ones are neither counted nor slowed.
     """
-    with writing(engine) as connection:
-        due = outbox.due(connection, now=now, patience=patience, limit=limit)
-        outbox.offered(connection, [key for key, _ in due], now=now)
+    offered = 0
+    burst = max(BURST, timedelta(minutes=1 / per_minute)) if per_minute else BURST
     for urgent in (True, False):
-        ids = [key for key, is_urgent in due if is_urgent is urgent]
-        for start in range(0, len(ids), batch_size):
-            ring(ids[start : start + batch_size], urgent)
-    return len(due)
+        while most := min(limit, room(urgent) * batch_size if room else limit):
+            with writing(engine) as connection:
+                if per_minute and not urgent:
+                    most = outbox.release(connection, most, per_minute=per_minute, burst=burst, now=now)
+                ids = outbox.due(connection, urgent=urgent, now=now, patience=patience, limit=most)
+                outbox.offered(connection, ids, now=now)
+                if per_minute and not urgent:
+                    outbox.released(connection, len(ids), per_minute=per_minute, burst=burst, now=now)
+            for start in range(0, len(ids), batch_size):
+                ring(ids[start : start + batch_size], urgent)
+            offered += len(ids)
+            if len(ids) < most or not most or room is None:
+                break
+    return offered

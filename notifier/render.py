@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from notifier.calendar.office import OfficeCalendar
@@ -128,7 +129,7 @@ class Renderer:
             else None
         )
         return MessageFacts(
-            office=_office(subject.office, calendar, view.today),
+            office=_office(calendar, view.today),
             recipient=RecipientFacts(party.name, party.kind, decision.recipient.role),
             holder=HolderFacts(name, short_name(name)),
             document=self._document(subject, language),
@@ -193,7 +194,9 @@ class Renderer:
         )
 
 
-def _office(office: Office, calendar: OfficeCalendar, today: date) -> OfficeFacts:
+@lru_cache(maxsize=2048)
+def _office(calendar: OfficeCalendar, today: date) -> OfficeFacts:
+    office = calendar.office
     return OfficeFacts(
         name=office.name,
         phone=office.phone,

@@ -9,7 +9,7 @@ from typing import Any
 from notifier.app import App
 from notifier.model import NotificationId
 from notifier.reconcile import PlanReport
-from notifier.relay import relay
+from notifier.relay import Room, relay
 from notifier.store.engine import reading
 from notifier.store.ledger import Tally, mark, tally
 from notifier.worker import Queue, delivering, embedded_broker, working
@@ -79,12 +79,27 @@ def send_due(app: App, *, progress: Progress | None = None) -> None:
             raise queue.faults[0]
 
 
-def offer_due(app: App, ring: Callable[[Sequence[NotificationId], bool], None], *, now: datetime) -> int:
+def offer_due(
+    app: App,
+    ring: Callable[[Sequence[NotificationId], bool], None],
+    *,
+    now: datetime,
+    room: Room | None = None,
+    per_minute: int = 0,
+) -> int:
     """Ring for everything due that was not rung for lately."""
     sending = app.settings.sending
     # With a clock that stands (`--on`) no patience would ever run out; a row given back has no offer on it.
     patience = max(sending.offer_patience, timedelta(seconds=1))
-    return relay(app.ready_engine, ring, now=now, batch_size=sending.batch_size, patience=patience)
+    return relay(
+        app.ready_engine,
+        ring,
+        now=now,
+        batch_size=sending.batch_size,
+        patience=patience,
+        room=room,
+        per_minute=per_minute,
+    )
 
 
 class _Counting:

@@ -34,6 +34,7 @@ class SmtpSettings:
     )
     timeout: timedelta = setting(casts.some_time, timedelta(seconds=30), "how long one answer may take")
     connections: int = setting(casts.whole(1, 100), 4, "connections kept open at the same time")
+    per_second: int = setting(casts.whole(0), 0, "e-mails a second from one sender, over all workers; 0: no bound")
     message_id_domain: str = setting(casts.text, "imigrasi.example", "domain in Message-ID and bounce addresses")
     bounce_address: str = setting(
         casts.text, "", "mailbox that takes bounces, its server must take bounce+...@; empty: the sender"
@@ -52,7 +53,11 @@ class TwilioSettings:
     messaging_service_sid: str = setting(casts.text, "", "messaging service to send SMS with, begins with MG")
     whatsapp_sender: str = setting(casts.text, "", "WhatsApp number where the office has none of its own")
     timeout: timedelta = setting(casts.some_time, timedelta(seconds=15), "how long one answer may take")
-    concurrency: int = setting(casts.whole(1, 200), 20, "messages under way at the same time, per channel")
+    concurrency: int = setting(casts.whole(1, 1000), 50, "messages under way at once, per channel and process")
+    sms_per_second: int = setting(casts.whole(0), 0, "SMS a second from one sender, over all workers; 0: no bound")
+    whatsapp_per_second: int = setting(
+        casts.whole(0), 80, "WhatsApp messages a second from one sender, over all workers; 0: no bound"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +81,34 @@ class SendingSettings:
     )
     lease: timedelta = setting(
         casts.some_time,
-        timedelta(minutes=10),
-        "a worker that died holds its batch so long; longer than any batch takes",
+        timedelta(seconds=20),
+        "a worker that died holds its batch so long; one that lives renews it",
     )
     offer_patience: timedelta = setting(
         casts.some_time,
-        timedelta(minutes=2),
+        timedelta(seconds=20),
         "an offered row that no worker took is offered again after so long",
     )
     ask_after: timedelta = setting(
         casts.some_time,
         timedelta(minutes=2),
-        "after an unknown outcome the provider is asked, not earlier than this",
+        "what may have been lost is sent again no earlier than this, and only after asking",
     )
-    batch_size: int = setting(casts.whole(1, 5000), 100, "notifications in one batch of a worker")
+    batch_size: int = setting(casts.whole(1, 5000), 200, "notifications in one batch of a worker")
+    per_minute: int = setting(
+        casts.whole(0),
+        0,
+        "ordinary notifications that the scheduler releases in a minute, nearest deadline first; 0: all; urgent ones "
+        "are neither counted nor slowed",
+    )
     envelope_tolerance: int = setting(
         casts.whole(0, 1000), 20, "percent by which a day may exceed what the applied plan expects, before it is held"
     )
     envelope_slack: int = setting(
         casts.whole(0), 20, "messages by which a day may exceed it besides, so that small offices are not held"
     )
-    tick: timedelta = setting(casts.some_time, timedelta(seconds=30), "the scheduler plans and relays so often")
+    tick: timedelta = setting(casts.some_time, timedelta(seconds=30), "the scheduler plans so often")
+    relay: timedelta = setting(casts.some_time, timedelta(seconds=2), "the scheduler offers what is due so often")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,26 @@
 """Rules told in plain sentences: nothing that a rule says is left out, in neither language."""
 
+import re
 import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
+from random import Random
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
+from notifier.cli.rules_show import windows_of
 from notifier.rules.load import check_rules
 from notifier.rules.rule import Rule
 from notifier.rules.speak import say_moment, say_time
 from notifier.rules.telling import tell
 from notifier.rules.telling_words import Tongue
 from notifier.rules.translate import spelled, translated_phrase
-from notifier.rules.vocabulary import Language, Part
+from notifier.rules.vocabulary import VOCABULARY, Language, Part
+from tests import telling
+from tests.oracle.compare import drawn
 
 ROOT = Path(__file__).parent.parent
 RULES = sorted((ROOT / "tests" / "data" / "language_rules").glob("*.yaml"))
@@ -109,3 +118,46 @@ def test_a_rule_reads_like_this_in_english(rules: dict[str, Rule]) -> None:
 
 def test_a_rule_reads_like_this_in_indonesian(rules: dict[str, Rule]) -> None:
     assert tell(rules["itap-batam-weekly"], Language.INDONESIAN).text() == WEEKLY_IN_INDONESIAN.rstrip()
+
+
+# ------------------------------------------------------------------------------------------------- kept texts
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_every_shipped_rule_is_told_in_the_words_that_were_last_looked_at(language: Language) -> None:
+    told = {name: text for name, text in telling.told() if name.endswith(f".{language}.txt")}
+    kept = {file.name: file.read_text(encoding="utf-8") for file in telling.KEPT.glob(f"*.{language}.txt")}
+    assert told == kept, "rules are told in other words than before; look at them, then run `make telling`"
+
+
+# -------------------------------------------------------------------------------------------- generated rules
+
+#: What is written for the program and for no person: names with underscores, values of the code, signs.
+RAW = re.compile(r"\w_\w|\b(?:None|True|False|Line|Group|Length|timedelta)\b|[<>{}\[\]=]|[A-Z]\w+\(")
+#: English words that an Indonesian sentence may hold: they are Indonesian as well, or names.
+IN_BOTH = {one for rows in VOCABULARY.values() for row in rows for one in row.spellings(Language.INDONESIAN)}
+
+
+@cache
+def english_words() -> re.Pattern[str]:
+    """Words of the language that are only English, where they stand in the sentences of `rules show`."""
+    parts = (Part.FIELD, Part.ANCHOR, Part.UNIT, Part.STATE, Part.STATUS, Part.TEST, Part.JOIN, Part.RECIPIENT)
+    words = {one for part in parts for row in VOCABULARY[part] for one in row.spellings(Language.ENGLISH)} - IN_BOTH
+    return re.compile(rf"\b(?:{'|'.join(sorted(map(re.escape, words), key=len, reverse=True))})\b")
+
+
+@given(st.integers(0, 2**32), st.sampled_from(["permit", "case"]))
+@settings(max_examples=100, deadline=None)
+def test_no_rule_makes_the_telling_fail_or_leaves_a_raw_word_in_it(seed: int, kind: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        one = drawn(Random(seed), "trial", kind, Path(folder))
+    assume(one is not None)
+    assert one is not None
+    for language in Language:
+        told = tell(one.rule, language, windows_of(one.rule, one.rules))
+        assert [step.name for step in told.steps] == [step.name for step in one.rule.steps]
+        for sentence in [*told.sentences, *(each for step in told.steps for each in step.sentences)]:
+            assert RAW.search(sentence) is None, sentence
+            assert re.search(r"  | ,| \.$|\.\.$", sentence) is None, sentence
+            assert sentence.endswith("."), sentence
+            assert language is Language.ENGLISH or english_words().search(sentence) is None, sentence

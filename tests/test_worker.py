@@ -203,6 +203,26 @@ def test_a_worker_process_drains_on_a_signal_and_loses_nothing(
     broker.client.close()
 
 
+def test_a_worker_told_to_stop_while_it_stands_still_ends_when_it_goes_on(redis_url: str, tmp_path: Path) -> None:
+    # Given a worker that stands still, as in a frozen container: the signal to stop may reach any thread of it
+    broker = redis_broker(Secret(redis_url))
+    Queue(broker, lambda ids: None).offer(batch(1), urgent=False)
+    (tmp_path / "may-end").touch()
+    child = subprocess.Popen([sys.executable, "-c", CHILD, redis_url, str(tmp_path)], env=os.environ)
+    try:
+        wait_for((tmp_path / "ended-1").exists)
+        child.send_signal(signal.SIGSTOP)
+        child.send_signal(signal.SIGTERM)
+        # When it goes on
+        child.send_signal(signal.SIGCONT)
+        # Then it ends
+        assert child.wait(PATIENCE) == 0
+    finally:
+        child.kill()
+        child.wait()
+    broker.client.close()
+
+
 def test_a_signal_sets_the_event_and_the_old_handlers_come_back() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with until_stopped() as stop:
@@ -215,7 +235,7 @@ def test_every_queue_has_its_worker_in_the_procfile() -> None:
     procfile = (Path(__file__).parent.parent / "Procfile").read_text()
     commands = dict(line.split(": ", 1) for line in procfile.splitlines() if line and not line.startswith("#"))
     assert set(commands) == {"scheduler", "worker", "web"}
-    assert commands["worker"].split() == ["notifier", "worker"]  # takes from all of QUEUES
+    assert commands["worker"].split() == ["notifier", "worker", "--processes", "2"]  # takes from all of QUEUES
     assert set(QUEUES) == {URGENT, BULK}
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine, select
 
 from notifier.batch import BatchReport, Limits
-from notifier.calendar.data import load_calendar
+from notifier.calendar.data import CalendarData, load_calendar
 from notifier.calendar.office import OfficeCalendar, build_calendar
 from notifier.clock import StandingClock
 from notifier.dispatch import Dispatcher
@@ -32,6 +33,13 @@ from notifier.store.register import put_offices, put_parties, put_subjects
 
 PROJECT = Path(__file__).parent.parent
 JAKARTA = ZoneInfo("Asia/Jakarta")
+SHIPPED = PROJECT / "rules"
+
+
+@cache
+def shipped() -> tuple[RuleSet, CalendarData, Templates]:
+    """Rules, calendar and texts as they ship: nothing in them changes, so all worlds of a process share them."""
+    return load_rules(SHIPPED), load_calendar(SHIPPED / "calendar.yaml"), Templates.load(PROJECT / "templates")
 
 
 def wib(text: str) -> datetime:
@@ -82,15 +90,17 @@ class Remembering:
 class World:
     """An office (or several) with its register, on a clock that stands where the test puts it."""
 
-    def __init__(self, engine: Engine, *, rules: Path = PROJECT / "rules", now: str = "2026-01-05") -> None:
+    def __init__(self, engine: Engine, *, rules: Path = SHIPPED, now: str = "2026-01-05") -> None:
         self.engine = engine
         self.clock = StandingClock(wib(now))
-        self.rules: RuleSet = load_rules(rules)
-        self.calendar_data = load_calendar(rules / "calendar.yaml" if (rules / "calendar.yaml").exists() else None)
+        self.rules, self.calendar_data, self.templates = shipped()
+        if rules != SHIPPED:
+            self.rules = load_rules(rules)
+            own = rules / "calendar.yaml"
+            self.calendar_data = load_calendar(own if own.exists() else None)
         self.carriers = {channel: Remembering(channel) for channel in Channel}
         self.limits = Limits()
         self._calendars: dict[Office, OfficeCalendar] = {}
-        self.templates = Templates.load(PROJECT / "templates")
         self.office("jakarta-barat", name="Kantor Imigrasi Jakarta Barat")
 
     # register -------------------------------------------------------------------------------------------

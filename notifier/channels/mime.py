@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from email.utils import format_datetime, parseaddr
+from functools import lru_cache
 from urllib.parse import quote
 
 from notifier.model import Attachment, EmailMessage
@@ -45,7 +46,7 @@ def _headers(message: EmailMessage, date: datetime) -> Iterator[tuple[str, str]]
         "From": mailbox(message.sender),
         "To": mailbox(message.to),
         "Subject": unstructured(message.subject),
-        "Date": format_datetime(date),
+        "Date": _on_the_clock(date.replace(microsecond=0)),
         "Message-ID": _safe(message.message_id),
         "Auto-Submitted": "auto-generated",
         "Content-Language": _safe(message.language),
@@ -147,10 +148,20 @@ def _text_part(kind: str, text: str) -> bytes:
     if len(content) - len(lines) > len(content) // 4:
         encoding, encoded = b"base64", _base64(content.replace(b"\n", b"\r\n"))
     else:
-        encoding = b"quoted-printable"
-        encoded = binascii.b2a_qp(content, istext=True).replace(b"\n", b"\r\n")
+        encoding, encoded = b"quoted-printable", b"".join(map(_quoted_line, lines.split("\n")[:-1]))
     head = f"Content-Type: text/{kind}; charset=utf-8\r\n".encode("ascii")
     return head + b"Content-Transfer-Encoding: " + encoding + b"\r\n\r\n" + encoded
+
+
+@lru_cache(maxsize=8192)
+def _quoted_line(line: str) -> bytes:
+    """A line in quoted-printable. It depends on no other line, and most lines of a letter are the same for all."""
+    return binascii.b2a_qp(line.encode() + b"\n", istext=True).replace(b"\n", b"\r\n")
+
+
+@lru_cache(maxsize=16)
+def _on_the_clock(date: datetime) -> str:
+    return format_datetime(date)
 
 
 def _attachment(attachment: Attachment) -> bytes:

@@ -116,6 +116,7 @@ class Slot:
         """Let the mail under way end, then close."""
         async with self._opening:
             await self._retire()
+        self._opening = asyncio.Lock()  # the next one to open it may do so on another event loop
 
     async def _retire(self) -> None:
         if self._wire is not None:

@@ -69,6 +69,7 @@ class SmtpWire(asyncio.Protocol):
         self._expected: deque[tuple[Step, Transaction | None]] = deque()
         self._envelope: Transaction | None = None
         self._needs_reset = False
+        self._unwritten: list[bytes] = []
         self._closed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -85,6 +86,7 @@ class SmtpWire(asyncio.Protocol):
             self.lose()
         else:
             self._start_next()
+            self._flush()
 
     async def wait_until_idle(self) -> None:
         """Returns when no mail is under way on this connection."""
@@ -121,9 +123,10 @@ class SmtpWire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Cut what came into lines and lines into replies."""
         self._buffer += data
-        while (end := self._buffer.find(b"\n")) >= 0:
-            line = self._buffer[:end].decode("utf-8", "replace").rstrip("\r")
-            del self._buffer[: end + 1]
+        *lines, rest = self._buffer.split(b"\n")
+        self._buffer = rest
+        for raw in lines:
+            line = raw.decode("utf-8", "replace").rstrip("\r")
             if not line[:3].isdigit() or not self._expected:
                 self.lose()  # out of step: nothing that follows could be trusted
                 return
@@ -134,6 +137,7 @@ class SmtpWire(asyncio.Protocol):
                 self._answered(reply)
         if len(self._buffer) > _MAX_BUFFER:
             self.lose()
+        self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The other side, or the network, ended the connection."""
@@ -162,12 +166,18 @@ class SmtpWire(asyncio.Protocol):
         )
         self._write_commands()
 
+    def _flush(self) -> None:
+        """Write all that is ready at once: the end of one mail and the envelope of the next are one packet's worth."""
+        if self._unwritten and not self.lost:
+            self._transport.write(b"".join(self._unwritten))
+        self._unwritten.clear()
+
     def _write_commands(self) -> None:
         count = len(self._unsent) if self._pipelining else 1
         group = [self._unsent.popleft() for _ in range(count)]
         for step, _ in group:
             self._expected.append((step, None if step is Step.RSET else self._envelope))
-        self._transport.write(b"".join(command for _, command in group))
+        self._unwritten += (command for _, command in group)
 
     def _answered(self, reply: Reply) -> None:
         step, transaction = self._expected.popleft()
@@ -205,14 +215,14 @@ class SmtpWire(asyncio.Protocol):
             self._give_up(transaction, transaction.refused or Ended(Step.DATA, reply))
         elif transaction.refused is not None:
             # No recipient, and yet the server waits for a mail: end it with nothing.
-            self._transport.write(b".\r\n")
+            self._unwritten.append(b".\r\n")
             self._expected.append((Step.END, None))
             self._give_up(transaction, transaction.refused)
         elif transaction.ended.done():
             self.lose()  # cancelled in between; a lone dot would deliver an empty mail
         else:
             transaction.step = Step.END
-            self._transport.write(transaction.content)
+            self._unwritten.append(transaction.content)
             self._expected.append((Step.END, transaction))
             self._envelope = None
             self._start_next()

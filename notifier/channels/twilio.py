@@ -1,16 +1,21 @@
-"""SMS and WhatsApp over Twilio: its own client in a bounded pool of threads, outcomes by codes.yaml."""
+"""SMS and WhatsApp over Twilio: its own client over kept connections, outcomes by codes.yaml.
+
+Messages are sent on the event loop; the rare questions (was it taken, are we known) run in a thread.
+"""
 
 import asyncio
 import importlib
 import json
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from notifier.channels.codes import Codes, shipped_codes
+from notifier.channels.http_wire import NoAnswer, NotWritten, seconds_of
 from notifier.channels.twilio_forms import (
     PROVIDER,
     STATES,
@@ -41,6 +46,17 @@ _ASKED = 50
 #: Twilio's clock and ours may differ; a message this much older than `since` may still be the one.
 _SLACK = timedelta(minutes=1)
 _SERVICE_PREFIX = "MG"
+_API = "https://api.twilio.com"
+#: Fields of a message as Twilio's interface names them, and as its library does.
+_PYTHON_NAMES = {
+    "To": "to",
+    "From": "from_",
+    "MessagingServiceSid": "messaging_service_sid",
+    "StatusCallback": "status_callback",
+    "ContentSid": "content_sid",
+    "ContentVariables": "content_variables",
+    "Body": "body",
+}
 
 
 class TwilioCarrier:
@@ -78,13 +94,22 @@ class TwilioCarrier:
         self._loading = threading.Lock()
         self._http: Any = None
         self._client: Any = None
+        self._pooled: Any = None
+        self._sender_client: Any = None  # None behind a proxy: then threads send, too
 
     async def open(self) -> None:
-        """Start the pool of threads and load Twilio's library, away from the event loop."""
+        """Load Twilio's library, away from the event loop."""
         await asyncio.get_running_loop().run_in_executor(self._pool(), self._load)
 
     async def close(self) -> None:
         """Wait for the requests under way, then end the threads."""
+        async with AsyncExitStack() as stack:
+            for _ in range(self.concurrency):
+                await stack.enter_async_context(self._free)
+            if self._pooled is not None:
+                await self._pooled.close()
+        self._pooled = self._sender_client = None
+        self._free = asyncio.Semaphore(self.concurrency)  # opened again, it may be on another event loop
         threads, self._threads = self._threads, None
         if threads is not None:
             await asyncio.to_thread(threads.shutdown)
@@ -101,9 +126,15 @@ class TwilioCarrier:
         fields = self._fields(message, callback_url)
         if isinstance(fields, Rejected):
             return fields
+        if self._client is None:
+            await self.open()
+        if self._sender_client is not None:
+            async with self._free:
+                return await self._post(fields)
 
         def create() -> Outcome:
-            sid = self._load().messages.create(**fields).sid
+            named = {_PYTHON_NAMES[name]: value for name, value in fields.items()}
+            sid = self._load().messages.create(**named).sid
             return Accepted(sid) if sid else Unknown("Twilio answered without naming the message")
 
         return await self._in_thread(create)
@@ -149,7 +180,32 @@ class TwilioCarrier:
                     timeout=self._timeout, connections=self.concurrency, base_url=self._base_url
                 )
                 self._client = module.make_client(self._account_sid, self._auth_token, self._http)
+                url = self._base_url or _API
+                if not module.is_behind_proxy(url):
+                    self._pooled = module.PooledClient(timeout=self._timeout, base_url=url)
+                    self._sender_client = module.make_client(self._account_sid, self._auth_token, self._pooled)
             return self._client
+
+    async def _post(self, fields: Mapping[str, str]) -> Outcome:
+        path = f"{_API}/2010-04-01/Accounts/{self._account_sid}/Messages.json"
+        try:
+            answer = await self._sender_client.request_async("POST", path, data=fields)
+        except NotWritten as error:
+            return _not_reached(error)
+        except NoAnswer as error:
+            return Unknown(f"no readable answer from Twilio ({error})")
+        try:
+            told = json.loads(answer.text)
+        except ValueError:
+            told = None
+        told = told if isinstance(told, dict) else {}
+        if 200 <= answer.status_code < 300:
+            sid = told.get("sid")
+            return Accepted(sid) if sid else Unknown("Twilio answered without naming the message")
+        code = told.get("code")
+        retry_after = seconds_of((answer.headers or {}).get("retry-after"))
+        named = str(code) if code and code != answer.status_code else None
+        return self._codes.outcome(named, status=answer.status_code, retry_after=retry_after)
 
     async def _in_thread(self, work: Callable[[], Outcome]) -> Outcome:
         loop = asyncio.get_running_loop()
@@ -184,20 +240,20 @@ class TwilioCarrier:
         if not sender:
             detail = f"no sender is set for {self.channel}; set one for the office or in the Twilio settings"
             return Rejected(Reason.CONFIGURATION, Action.STOP_CHANNEL, None, detail)
-        fields = {"to": prefix + message.to.removeprefix(WHATSAPP_PREFIX)}
+        fields = {"To": prefix + message.to.removeprefix(WHATSAPP_PREFIX)}
         if sender.startswith(_SERVICE_PREFIX) and len(sender) == 34:
-            fields["messaging_service_sid"] = sender
+            fields["MessagingServiceSid"] = sender
         else:
-            fields["from_"] = prefix + sender.removeprefix(WHATSAPP_PREFIX)
+            fields["From"] = prefix + sender.removeprefix(WHATSAPP_PREFIX)
         if callback_url is not None:
-            fields["status_callback"] = callback_url
+            fields["StatusCallback"] = callback_url
         if isinstance(message, WhatsAppMessage):
             # Since April 2025 a template's text in Body is refused (63016): it is named, never written.
-            fields["content_sid"] = message.content_sid
+            fields["ContentSid"] = message.content_sid
             if message.variables:
-                fields["content_variables"] = json.dumps(dict(message.variables), ensure_ascii=False)
+                fields["ContentVariables"] = json.dumps(dict(message.variables), ensure_ascii=False)
         else:
-            fields["body"] = message.text
+            fields["Body"] = message.text
         return fields
 
     def _look_up(self, message: Message, since: datetime) -> Outcome | None:
@@ -253,12 +309,21 @@ def _is_twilio(error: Exception) -> bool:
 def _broken(error: Exception) -> Outcome:
     """A fault of the network, or an unreadable answer. Only what surely never left may be repeated."""
     names = {type(each).__name__ for each in _causes(error)}
-    if any(isinstance(each, ssl.SSLCertVerificationError) for each in _causes(error)):
+    never_left = {"NewConnectionError", "ConnectTimeout", "ConnectTimeoutError", "NameResolutionError"}
+    if names & never_left or _is_distrust(error):
+        return _not_reached(error)
+    return Unknown(f"no readable answer from Twilio ({type(error).__name__})")
+
+
+def _not_reached(error: Exception) -> Outcome:
+    if _is_distrust(error):
         detail = "Twilio's certificate is not trusted on this machine"
         return Rejected(Reason.CONFIGURATION, Action.STOP_CHANNEL, None, detail)
-    if names & {"NewConnectionError", "ConnectTimeout", "ConnectTimeoutError", "NameResolutionError"}:
-        return Rejected(Reason.TEMPORARY, Action.RETRY, None, "Twilio cannot be reached")
-    return Unknown(f"no readable answer from Twilio ({type(error).__name__})")
+    return Rejected(Reason.TEMPORARY, Action.RETRY, None, "Twilio cannot be reached")
+
+
+def _is_distrust(error: Exception) -> bool:
+    return any(isinstance(each, ssl.SSLCertVerificationError) for each in _causes(error))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -1,27 +1,66 @@
 """The command line: `notifier`. One file for each family of commands; all of them only call the use cases."""
 
+import importlib
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
 import click
 
 from notifier import __version__
-from notifier.cli.asking import explain, preview, trace
-from notifier.cli.batches import batches
-from notifier.cli.coverage import coverage
-from notifier.cli.demo import demo
-from notifier.cli.folder import init
-from notifier.cli.health import doctor, status
-from notifier.cli.notifications import notifications
 from notifier.cli.options import Guarded, start_session
-from notifier.cli.optout import optout
-from notifier.cli.processes import scheduler, web, worker
-from notifier.cli.receipts import receipts
-from notifier.cli.register import import_, sample, sync
-from notifier.cli.retain import retain
-from notifier.cli.rules import rules
-from notifier.cli.sending import plan, run
-from notifier.cli.simulate import simulate
-from notifier.cli.work import work
+
+#: Every command, and the file it is in. A worker that runs for months need not carry the readers of Excel files.
+FILES = {
+    "init": "folder",
+    "import": "register",
+    "sync": "register",
+    "sample": "register",
+    "plan": "sending",
+    "run": "sending",
+    "worker": "processes",
+    "scheduler": "processes",
+    "web": "processes",
+    "rules": "rules",
+    "simulate": "simulate",
+    "coverage": "coverage",
+    "preview": "asking",
+    "explain": "asking",
+    "notifications": "notifications",
+    "batches": "batches",
+    "trace": "asking",
+    "optout": "optout",
+    "work": "work",
+    "receipts": "receipts",
+    "retain": "retain",
+    "status": "health",
+    "doctor": "health",
+    "demo": "demo",
+}
+
+
+class _Commands(MutableMapping[str, click.Command]):
+    """The commands by name, each imported when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, click.Command] = {}
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self._found:
+            module = importlib.import_module(f"notifier.cli.{FILES[name]}")
+            self._found[name] = getattr(module, "import_" if name == "import" else name)
+        return self._found[name]
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._found[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(FILES)
+
+    def __len__(self) -> int:
+        return len(FILES)
 
 
 @click.group(cls=Guarded, context_settings={"help_option_names": ["-h", "--help"]})
@@ -38,30 +77,4 @@ def main(ctx: click.Context, config: Path | None, debug: bool) -> None:
     start_session(ctx, config, debug=debug)
 
 
-for command in (
-    init,
-    import_,
-    sync,
-    sample,
-    plan,
-    run,
-    worker,
-    scheduler,
-    web,
-    rules,
-    simulate,
-    coverage,
-    preview,
-    explain,
-    notifications,
-    batches,
-    trace,
-    optout,
-    work,
-    receipts,
-    retain,
-    status,
-    doctor,
-    demo,
-):
-    main.add_command(command)
+main.commands = _Commands()

@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import date, datetime
+from threading import Thread
 
 import click
 
 from notifier.app import App
 from notifier.cli.options import Session, on_option, pass_session
 from notifier.errors import ConfigError
+from notifier.processes import in_processes
 from notifier.run import offer_due
 from notifier.scheduler import Scheduler
-from notifier.web.app import Needs, create_app, serve
-from notifier.web.optout import load_words
 from notifier.worker import (
     QUEUES,
     THREADS,
@@ -29,17 +29,32 @@ from notifier.worker import (
 
 @click.command("worker")
 @click.option("--queue", "queues", multiple=True, type=click.Choice(QUEUES), help="Take only from this queue.")
-@click.option("--threads", type=click.IntRange(1, 64), default=THREADS, show_default=True, help="Batches at a time.")
+@click.option(
+    "--threads", type=click.IntRange(1, 64), default=THREADS, show_default=True, help="Batches of a queue at a time."
+)
+@click.option(
+    "--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Workers; one for each core to use."
+)
 @on_option
 @pass_session
-def worker(session: Session, queues: tuple[str, ...], threads: int, on: date | datetime | None) -> None:
-    """Send what the scheduler offers over Redis, until SIGTERM; the batch in hand is finished first."""
+def worker(session: Session, queues: tuple[str, ...], threads: int, processes: int, on: date | datetime | None) -> None:
+    """Send what the scheduler offers over Redis, until SIGTERM; what is under way is finished first."""
     session.show_log()
     redis_url = session.settings.redis_url
     if redis_url is None:
         raise ConfigError("a worker needs NOTIFIER_REDIS_URL; without Redis, `notifier scheduler` sends by itself")
-    with delivering(session.app(on)) as deliver:
-        run_worker(Queue(redis_broker(redis_url), deliver), queues=queues or QUEUES, threads=threads)
+
+    def work() -> int:
+        app = session.app(on)
+        with delivering(app) as deliver:
+            queue = Queue(redis_broker(redis_url), deliver)
+            run_worker(queue, queues=queues or QUEUES, threads=threads, on_stop=app.stopping.set)
+        return 0
+
+    if processes == 1:
+        work()
+    elif code := in_processes(processes, work):
+        raise click.exceptions.Exit(code)
 
 
 @click.command("scheduler")
@@ -56,20 +71,33 @@ def scheduler(session: Session, once: bool, on: date | datetime | None) -> None:
         parts: dict[str, Callable[[datetime], object]] = {
             "rules": lambda now: app.take_up_rules(),
             "plan": lambda now: app.planner.plan(now=now),
-            "relay": lambda now: offer_due(app, queue.offer, now=now),
             "receipts": lambda now: app.adopt_orphans(),
             "batches": lambda now: app.close_empty_batches(),
             "months": lambda now: app.prepare_months(),
         }
-        ticking = Scheduler(parts, clock=app.clock, every=app.settings.sending.tick)
+        sending = app.settings.sending
+        ticking = Scheduler(parts, clock=app.clock, every=sending.tick)
+        # Apart from planning, which may take minutes: what is due or was given back must not wait for it.
+        relaying = Scheduler(
+            {"relay": lambda now: offer_due(app, queue.offer, now=now, room=queue.room, per_minute=sending.per_minute)},
+            clock=app.clock,
+            every=sending.relay,
+        )
         if once:
-            went_well = ticking.tick()
+            went_well = all([ticking.tick(), relaying.tick()])
             queue.join()
             if not went_well:
                 raise click.exceptions.Exit(1)
             return
         stop = stack.enter_context(until_stopped())
-        ticking.run(stop)
+        relay = Thread(target=relaying.run, args=(stop,), name="relay")
+        relay.start()
+        try:
+            ticking.run(stop)
+        finally:
+            stop.set()
+            app.stopping.set()
+            relay.join()
 
 
 def _queue(app: App, stack: ExitStack) -> Queue:
@@ -94,6 +122,10 @@ def _never(ids: object) -> None:
 @pass_session
 def web(session: Session, host: str, port: int) -> None:
     """Take receipts, replies and opt-outs from outside, until SIGTERM."""
+    # Imported here: a worker need not carry the web server.
+    from notifier.web.app import Needs, create_app, serve
+    from notifier.web.optout import load_words
+
     session.show_log()
     app = session.app()
     needs = Needs(

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from notifier.messages.envelope import Envelope
 from notifier.messages.facts import MessageFacts
@@ -14,33 +15,48 @@ from notifier.model import EmailMessage
 #: Names the HTML layout gets besides the facts.
 LAYOUT_NAMES = frozenset({"subject", "paragraphs", "footer", "preheader", "language", "direction", "links"})
 
-_LONGEST_SUBJECT = 200
+LONGEST_SUBJECT = 200
 _SAFE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-def build_email(
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What an e-mail says, before it is addressed. `calendar` names the fact of its calendar file."""
+
+    subject: str
+    text: str
+    html: str
+    calendar: str | None
+
+
+def write_words(
     letter_text: str,
     footer_text: str,
     layout: Callable[[Mapping[str, object]], str],
     facts: MessageFacts,
-    envelope: Envelope,
     language: str,
-) -> EmailMessage:
-    """The finished e-mail. `letter_text` and `footer_text` are rendered templates; `layout` makes the HTML of them.
+) -> Words:
+    """The words. `letter_text` and `footer_text` are rendered templates; `layout` makes the HTML of them.
 
     Raises ValueError when the letter has no subject.
     """
     letter = read_letter(letter_text)
     footer = read_paragraphs(footer_text)
-    subject = letter.subject[:_LONGEST_SUBJECT]
-    attachment = calendar_file(letter.calendar, subject, facts, envelope) if letter.calendar else None
+    subject = letter.subject[:LONGEST_SUBJECT]
+    text = f"{as_text(letter.paragraphs)}\n\n-- \n{as_text(footer)}\n"
+    return Words(subject, text, layout(_layout_names(letter, footer, subject, facts, language)), letter.calendar)
+
+
+def build_email(words: Words, facts: MessageFacts, envelope: Envelope, language: str) -> EmailMessage:
+    """The finished e-mail."""
+    attachment = calendar_file(words.calendar, words.subject, facts, envelope) if words.calendar else None
     return EmailMessage(
         delivery_id=envelope.delivery_id,
         to=envelope.to,
         sender=envelope.sender,
-        subject=subject,
-        text=f"{as_text(letter.paragraphs)}\n\n-- \n{as_text(footer)}\n",
-        html=layout(_layout_names(letter, footer, subject, facts, language)),
+        subject=words.subject,
+        text=words.text,
+        html=words.html,
         message_id=message_id(envelope),
         headers=_headers(envelope, language),
         attachments=(attachment,) if attachment else (),

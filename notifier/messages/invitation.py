@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from notifier.messages.envelope import Envelope
 from notifier.messages.facts import MessageFacts
@@ -56,6 +57,7 @@ def _lines(fact: str, value: date | datetime, summary: str, facts: MessageFacts,
     yield "END:VCALENDAR"
 
 
+@lru_cache(maxsize=2048)
 def _folded(line: str) -> bytes:
     """The line with its end, broken where it is longer than 75 octets, never inside a character."""
     if len(line.encode()) <= _LONGEST_LINE:

@@ -11,7 +11,7 @@ from jinja2.runtime import LoopContext
 
 from notifier.errors import Fault, FaultsFound, TemplateError
 from notifier.messages import checking
-from notifier.messages.email import build_email
+from notifier.messages.email import Words, build_email, write_words
 from notifier.messages.envelope import Envelope
 from notifier.messages.facts import (
     CaseFacts,
@@ -31,6 +31,7 @@ from notifier.messages.masking import refuse_full_numbers
 from notifier.messages.placeholders import missing
 from notifier.messages.sandbox import TemplateEnvironment, build_environment, one_line
 from notifier.messages.segments import is_plain, plain, segments
+from notifier.messages.skeleton import Skeletons
 from notifier.messages.translations import language_faults
 from notifier.messages.whatsapp import LONGEST_BODY, Variable, fill
 from notifier.model import Channel, EmailMessage, Message, SmsMessage, WhatsAppMessage
@@ -41,7 +42,7 @@ _RECORDS = frozenset(
 
 
 class Templates:
-    """Every template by name, channel and language. Built by `load`; holds no file and no state that changes."""
+    """Every template by name, channel and language. Holds no file; what it remembers changes no answer."""
 
     def __init__(self, library: Library) -> None:
         self.library = library
@@ -53,6 +54,7 @@ class Templates:
             if source.language in self._environments
             and (source.channel is not Channel.WHATSAPP or source.manifest is not None)
         }
+        self._skeletons = Skeletons("\n".join(text for text, _ in library.shared.values()))
         self._languages: dict[tuple[str, Channel], frozenset[str]] = {}
         for name, channel, language in self._sources:
             known = self._languages.get((name, channel), frozenset())
@@ -155,6 +157,12 @@ class Templates:
         )
 
     def _compose_email(self, source: Source, facts: MessageFacts, envelope: Envelope) -> EmailMessage:
+        def render(facts: MessageFacts) -> Words:
+            return self._words(source, facts)
+
+        return build_email(self._skeletons.words(source, facts, render), facts, envelope, source.language)
+
+    def _words(self, source: Source, facts: MessageFacts) -> Words:
         names = names_for_template(facts)
 
         def layout(extra: Mapping[str, object]) -> str:
@@ -163,7 +171,7 @@ class Templates:
         letter = self._render(source, source.path, names)
         footer = self._render(source, footer_path(source.language), names)
         try:
-            return build_email(letter, footer, layout, facts, envelope, source.language)
+            return write_words(letter, footer, layout, facts, source.language)
         except ValueError as error:
             raise TemplateError(f"{source.file}: {error}") from error
 

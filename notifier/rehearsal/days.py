@@ -1,10 +1,8 @@
 """On which days planning can have something to do: the planner's own questions, asked of longer spans first."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
-
-from sqlalchemy import Connection
 
 from notifier.calendar.office import OfficeCalendar
 from notifier.rehearsal.script import Registered, Scene
@@ -13,7 +11,7 @@ from notifier.rules.compile import Candidates, candidates
 from notifier.rules.conditions import asks_of_time
 from notifier.rules.facts import birthday_in
 from notifier.rules.rule import Conditions, Length, Rule
-from notifier.store.candidates import due_subjects
+from notifier.store.candidates import Standing, read_standings
 from notifier.store.engine import reading
 from notifier.store.subjects import read_offices
 
@@ -26,21 +24,26 @@ def next_planning(stage: Stage, after: datetime, until: datetime) -> datetime | 
     """The first beginning of an office's day after an instant on which a rule may have something to plan."""
     found = []
     with reading(stage.engine) as connection:
-        for office in read_offices(connection).values():
-            calendar = stage.app.calendar_of(office)
-            first = (calendar.day_of(after) + timedelta(days=1)).toordinal()
-            day = _first_busy(stage, connection, calendar, first, calendar.day_of(until).toordinal())
-            if day is not None:
-                found.append(calendar.start_of(day))
+        offices, standings = read_offices(connection).values(), read_standings(connection)
+    for office in offices:
+        calendar = stage.app.calendar_of(office)
+        first = (calendar.day_of(after) + timedelta(days=1)).toordinal()
+        last = calendar.day_of(until).toordinal()
+        subjects = standings.get(office.id)
+        day = _first_busy(stage, subjects, calendar, first, last) if subjects else None
+        if day is not None:
+            found.append(calendar.start_of(day))
     return min(found, default=None)
 
 
-def _first_busy(stage: Stage, connection: Connection, calendar: OfficeCalendar, day: int, last: int) -> date | None:
+def _first_busy(
+    stage: Stage, subjects: Sequence[Standing], calendar: OfficeCalendar, day: int, last: int
+) -> date | None:
     while day <= last:
         size = LONGEST_SPAN
         while day % size:
             size //= 2
-        while _is_busy(stage, connection, calendar, day, size):
+        while _is_busy(stage, subjects, calendar, day, size):
             if size == 1:
                 return date.fromordinal(day)
             size //= 2
@@ -48,14 +51,14 @@ def _first_busy(stage: Stage, connection: Connection, calendar: OfficeCalendar, 
     return None
 
 
-def _is_busy(stage: Stage, connection: Connection, calendar: OfficeCalendar, day: int, size: int) -> bool:
+def _is_busy(stage: Stage, subjects: Sequence[Standing], calendar: OfficeCalendar, day: int, size: int) -> bool:
     """Whether a rule may concern a subject of the office within so many days."""
-    office = calendar.office
     return any(
-        due_subjects(connection, question, [office.id])
+        subject.is_let_through(question)
         for rule in stage.app.rules.rules
-        if rule.enabled and rule.applies_at(office.code)
+        if rule.enabled and rule.applies_at(calendar.office.code)
         for question in _questions(stage, rule, calendar, day, size)
+        for subject in subjects
     )
 
 

@@ -1,13 +1,16 @@
 """Bulk statements that read the same on SQLite and PostgreSQL: look up by number, upsert, insert many."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, any_, literal, select
+from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Table, any_, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
+
+from notifier.store.types import Ids
 
 #: Records written by one statement; SQLite allows 32,766 parameters, and the widest table has 18 columns.
 PORTION = 500
@@ -39,10 +42,12 @@ def slices(values: Iterable[Item], most: int = PORTION) -> Iterator[list[Item]]:
 
 
 def among(connection: Connection, column: Column[Any], values: Sequence[Any]) -> ColumnElement[bool]:
-    """Is the column one of these? On PostgreSQL one array, for its driver takes 500 parameters apart each time."""
+    """Is the column one of these words or numbers? One parameter, for each of thousands would be taken apart anew."""
     if connection.dialect.name == "postgresql":
-        return column == any_(literal(list(values), postgresql.ARRAY(column.type)))
-    return column.in_(values)
+        are_ids = isinstance(column.type, BigInteger)
+        return column == any_(literal(list(values), Ids() if are_ids else postgresql.ARRAY(column.type)))
+    listed = func.json_each(json.dumps(list(values))).table_valued("value")
+    return column.in_(select(listed.c.value))
 
 
 def rows_by(connection: Connection, table: Table, key: Column[Any], values: Iterable[Any]) -> dict[Any, Row]:

@@ -1,15 +1,17 @@
 """Claims: take due notifications in hand. A claim counts the attempt and sets the next one: no rescuer is needed."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, or_, select, union_all, update
+from sqlalchemy import Connection, delete, func, or_, select, union_all, update
 
 from notifier.model import NotificationId, NotificationState, PartyId, Reason, StepKey
 from notifier.store import tables as t
-from notifier.store.outbox import OPEN, insert_once
+from notifier.store.bulk import among
+from notifier.store.many import insert_once_each
+from notifier.store.outbox import OPEN
 from notifier.store.subjects import chunks
 
 N = t.notification.c
@@ -42,6 +44,7 @@ class Claimed:
     forced: bool
     attempt: int
     rung: int
+    rungs: int
     tries: int
     first_sent_at: datetime | None
     told_at: datetime | None
@@ -53,10 +56,15 @@ class Claimed:
         return self.step, self.occurrence, self.cycle, self.party_id
 
 
+#: The columns of a claim in the order of its fields, and the place of the state among them.
+CLAIMED = tuple(N[name] for name in Claimed.__dataclass_fields__)
+STATE = list(Claimed.__dataclass_fields__).index("state")
+
+
 def claim(connection: Connection, ids: Sequence[NotificationId], *, now: datetime, lease: timedelta) -> list[Claimed]:
     """Take what is due among the ids. The claim counts the attempt and sets the next one: no rescuer is needed."""
     wanted = select(N.id).where(
-        N.id.in_(list(ids)), N.next_attempt_at <= now, N.state.in_([state.value for state in OPEN])
+        among(connection, N.id, ids), N.next_attempt_at <= now, N.state.in_([state.value for state in OPEN])
     )
     if connection.dialect.name == "postgresql":
         # The ids are picked once and locked; inside IN (...) another plan may run the sub-select again.
@@ -68,17 +76,17 @@ def claim(connection: Connection, ids: Sequence[NotificationId], *, now: datetim
         update(t.notification)
         .where(condition)
         .values(attempt=N.attempt + 1, next_attempt_at=now + lease, updated_at=now)
-        .returning(t.notification)
+        .returning(*CLAIMED)
     )
-    rows = connection.execute(statement).all()
-    found = [_claimed(row) for row in rows]
+    found = [_claimed(row) for row in connection.execute(statement)]
     return sorted(found, key=lambda claimed: (not claimed.urgent, claimed.useful_until or now, claimed.id))
 
 
-def _claimed(row: Row[Any]) -> Claimed:
-    values = {name: row._mapping[name] for name in Claimed.__dataclass_fields__}
-    values["state"] = NotificationState(row.state)
-    return Claimed(**values)
+def _claimed(row: Sequence[Any]) -> Claimed:
+    """Of a row that begins with the columns CLAIMED."""
+    values: list[Any] = list(row[: len(CLAIMED)])
+    values[STATE] = NotificationState(values[STATE])
+    return Claimed(*values)
 
 
 def find_companions(connection: Connection, claimed: Sequence[Claimed], *, now: datetime) -> list[Claimed]:
@@ -91,13 +99,15 @@ def find_companions(connection: Connection, claimed: Sequence[Claimed], *, now: 
         return []
     home = t.party.alias("home")
     mine = sorted({one.party_id for one in claimed})
-    mates = select(home.c.id).join(t.party, t.party.c.household == home.c.household).where(t.party.c.id.in_(mine))
+    are_mine = among(connection, t.party.c.id, mine)
+    mates = select(home.c.id).join(t.party, t.party.c.household == home.c.household).where(are_mine)
     held = [reason.value for reason in WAITS_FOR_ITSELF]
     query = (
-        select(t.notification, t.party.c.household)
+        select(*CLAIMED, t.party.c.household)
         .join(t.party, t.party.c.id == N.party_id)
         .where(
-            N.party_id.in_(union_all(select(t.party.c.id).where(t.party.c.id.in_(mine)), mates)),
+            N.party_id.in_(union_all(select(t.party.c.id).where(are_mine), mates)),
+            ~among(connection, N.id, sorted(one.id for one in claimed)),
             N.first_sent_at.is_(None),
             N.rule.in_(sorted({one.rule for one in claimed})),
             N.state == NotificationState.SCHEDULED.value,
@@ -108,17 +118,13 @@ def find_companions(connection: Connection, claimed: Sequence[Claimed], *, now: 
         )
         .order_by(N.id)
     )
-    known = {one.id for one in claimed}
     persons = {(one.rule, one.office_id, one.party_id) for one in claimed}
     rules = {(one.rule, one.office_id) for one in claimed}
     return [
         _claimed(row)
         for row in connection.execute(query)
-        if row.id not in known
-        and (
-            (row.rule, row.office_id, row.party_id) in persons
-            or (row.household is not None and (row.rule, row.office_id) in rules)
-        )
+        if (row.rule, row.office_id, row.party_id) in persons
+        or (row.household is not None and (row.rule, row.office_id) in rules)
     ]
 
 
@@ -126,7 +132,7 @@ def read_open(connection: Connection, ids: Iterable[NotificationId]) -> list[Cla
     """Those of some notifications that are still under way, as they stand; they are not taken in hand."""
     found: list[Claimed] = []
     for chunk in chunks(ids):
-        query = select(t.notification).where(N.id.in_(chunk), N.next_attempt_at.is_not(None))
+        query = select(*CLAIMED).where(among(connection, N.id, chunk), N.next_attempt_at.is_not(None))
         found += [_claimed(row) for row in connection.execute(query) if row.state in OPEN]
     return found
 
@@ -138,7 +144,8 @@ def lock_open(connection: Connection, ids: Iterable[NotificationId]) -> dict[Not
     """
     attempts: dict[NotificationId, int] = {}
     for chunk in chunks(ids):
-        query = select(N.id, N.attempt, N.state).where(N.id.in_(chunk)).order_by(N.id).with_for_update()
+        mine = among(connection, N.id, chunk)
+        query = select(N.id, N.attempt, N.state).where(mine).order_by(N.id).with_for_update()
         attempts |= {NotificationId(row.id): row.attempt for row in connection.execute(query) if row.state in OPEN}
     return attempts
 
@@ -150,10 +157,22 @@ def take_over(connection: Connection, ids: Iterable[NotificationId], *, now: dat
         connection.execute(taken.values(attempt=N.attempt + 1, next_attempt_at=now + lease, updated_at=now))
 
 
+def renew(connection: Connection, claims: Sequence[Claimed], ends: Sequence[datetime], *, until: datetime) -> None:
+    """Hold claims for longer: those that still end at one of `ends`. What was put off, ended or claimed since does
+    not; locked in the order of ids, as every other writer does."""
+    attempts = {one.id: one.attempt for one in claims}
+    for chunk in chunks(attempts):
+        are_held = (among(connection, N.id, chunk), N.next_attempt_at.in_(list(ends)))
+        query = select(N.id, N.attempt).where(*are_held).order_by(N.id).with_for_update()
+        held = [key for key, attempt in connection.execute(query) if attempts[NotificationId(key)] == attempt]
+        still = update(t.notification).where(among(connection, N.id, held))
+        connection.execute(still.values(next_attempt_at=until))
+
+
 def lock(connection: Connection, ids: Iterable[NotificationId]) -> None:
     """Lock rows that will be written, in the order of their ids: any other order would meet receipts head-on."""
     for chunk in chunks(ids):
-        connection.execute(select(N.id).where(N.id.in_(chunk)).order_by(N.id).with_for_update())
+        connection.execute(select(N.id).where(among(connection, N.id, chunk)).order_by(N.id).with_for_update())
 
 
 def older_ladders(connection: Connection, claimed: Sequence[Claimed]) -> list[NotificationId]:
@@ -165,7 +184,7 @@ def older_ladders(connection: Connection, claimed: Sequence[Claimed]) -> list[No
         for chunk in chunks(one.subject_id for one in claimed if one.subject_kind == kind):
             query = select(N.id, N.rule, N.subject_kind, N.subject_id, N.party_id).where(
                 N.subject_kind == kind,
-                N.subject_id.in_(chunk),
+                among(connection, N.subject_id, chunk),
                 N.state == NotificationState.SENT.value,
                 N.next_attempt_at.is_not(None),
             )
@@ -177,46 +196,96 @@ def older_ladders(connection: Connection, claimed: Sequence[Claimed]) -> list[No
     return sorted(older)
 
 
+@dataclass(frozen=True, slots=True)
+class CapWish:
+    """A notification that asks for one of its person's messages of a day."""
+
+    party_id: int
+    day: date
+    notification_id: NotificationId
+    per_day: int
+    per_week: int
+
+
 class Caps:
     """How many messages the people of a batch had on the last seven days; keeps the cap over all workers (S81)."""
 
     def __init__(self, connection: Connection, party_ids: Iterable[int], days: Iterable[date]) -> None:
         self._connection = connection
         self._used: dict[int, list[tuple[date, int, int]]] = {}
-        earliest = min(days, default=None)
-        if earliest is None:
-            return
-        for chunk in chunks(party_ids):
-            query = select(t.cap_use).where(CAP.party_id.in_(chunk), CAP.day > earliest - timedelta(days=7))
-            for row in connection.execute(query):
-                self._used.setdefault(row.party_id, []).append((row.day, row.number, row.notification_id))
+        self._earliest = min(days, default=None)
+        if self._earliest is not None:
+            self._read(party_ids)
 
-    def take(self, party_id: int, day: date, key: NotificationId, *, per_day: int, per_week: int) -> bool:
-        """Use one of the person's messages of the day, if one is left; a second try of the same one costs nothing."""
-        used = self._used.setdefault(party_id, [])
-        if any(notification == key for _, _, notification in used):
-            return True
-        week = [number for used_on, number, _ in used if day - timedelta(days=7) < used_on <= day]
-        taken = {number for used_on, number, _ in used if used_on == day}
-        if len(week) >= per_week:
-            return False
-        for number in range(per_day):
-            if number not in taken and self._insert(party_id, day, number, key):
-                used.append((day, number, key))
-                return True
-        return False
+    def take(self, wishes: Sequence[CapWish]) -> set[NotificationId]:
+        """Use one of the person's messages for each wish, while some are left; answers which may leave.
+
+        Wishes come in the order of persons: two workers cannot wait for each other. A second try of what has its
+        message costs nothing. All are written by one statement; where another worker was faster, its person's are
+        taken back and asked again one by one.
+        """
+        granted, numbers = self._grant(wishes)
+        refused = self._write(numbers)
+        if not refused:
+            return granted
+        again = [wish for wish in wishes if wish.party_id in refused]
+        for chunk in chunks(wish.notification_id for wish in again if wish.notification_id in numbers):
+            self._connection.execute(delete(t.cap_use).where(CAP.notification_id.in_(chunk)))
+        granted = granted - {wish.notification_id for wish in again}
+        for wish in again:
+            # Reads anew what the faster one has committed; it may have left room, and may be faster once more.
+            for _ in range(wish.per_day + 1):
+                self._used.pop(wish.party_id, None)
+                self._read([wish.party_id])
+                allowed, number = self._grant([wish])
+                if not self._write(number):
+                    granted |= allowed
+                    break
+        return granted
 
     def counts(self, party_id: int, keys: Collection[NotificationId]) -> bool:
         """Whether one of these notifications has a message of the person already."""
         return any(key in keys for _, _, key in self._used.get(party_id, ()))
 
-    def _insert(self, party_id: int, day: date, number: int, key: NotificationId) -> bool:
-        """The unique key decides between two workers. RETURNING, since psycopg gives no row count for an INSERT."""
-        row = {"party_id": party_id, "day": day, "number": number, "notification_id": key}
-        statement = insert_once(self._connection, t.cap_use).values(row).returning(CAP.number)
-        return self._connection.execute(statement).first() is not None
+    def _read(self, party_ids: Iterable[int]) -> None:
+        assert self._earliest is not None
+        since = self._earliest - timedelta(days=7)
+        columns = (CAP.party_id, CAP.day, CAP.number, CAP.notification_id)
+        for chunk in chunks(party_ids):
+            query = select(*columns).where(among(self._connection, CAP.party_id, chunk), CAP.day > since)
+            for party_id, day, number, key in self._connection.execute(query):
+                self._used.setdefault(party_id, []).append((day, number, key))
+
+    def _grant(
+        self, wishes: Sequence[CapWish]
+    ) -> tuple[set[NotificationId], dict[NotificationId, tuple[int, date, int]]]:
+        """Whose wish can be met as far as we know, and which message (person, day, number) each is to get."""
+        granted: set[NotificationId] = set()
+        numbers: dict[NotificationId, tuple[int, date, int]] = {}
+        for wish in wishes:
+            used = self._used.setdefault(wish.party_id, [])
+            if any(key == wish.notification_id for _, _, key in used):
+                granted.add(wish.notification_id)
+                continue
+            week = sum(wish.day - timedelta(days=7) < used_on <= wish.day for used_on, _, _ in used)
+            taken = {number for used_on, number, _ in used if used_on == wish.day}
+            free = next((number for number in range(wish.per_day) if number not in taken), None)
+            if week < wish.per_week and free is not None:
+                used.append((wish.day, free, wish.notification_id))
+                numbers[wish.notification_id] = (wish.party_id, wish.day, free)
+                granted.add(wish.notification_id)
+        return granted, numbers
+
+    def _write(self, numbers: Mapping[NotificationId, tuple[int, date, int]]) -> set[int]:
+        """The persons of whom another worker has just used a message. The unique key decides between the two."""
+        rows = [
+            {"party_id": party_id, "day": day, "number": number, "notification_id": key}
+            for key, (party_id, day, number) in sorted(numbers.items(), key=lambda pair: pair[1])
+        ]
+        added = insert_once_each(self._connection, t.cap_use, rows, CAP.notification_id)
+        return {party_id for key, (party_id, _, _) in numbers.items() if key not in added}
 
 
 def free_cap(connection: Connection, key: NotificationId) -> None:
     """Give the day back to the person when nothing left after all."""
-    connection.execute(delete(t.cap_use).where(t.cap_use.c.notification_id == key))
+    connection.execute(delete(t.cap_use).where(CAP.notification_id == key))

@@ -2,11 +2,11 @@
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, or_, select, union_all, update
+from sqlalchemy import Connection, Row, Select, delete, insert, or_, select, union_all, update
 
 from notifier.model import (
     DELIVERY_MOVES,
@@ -24,10 +24,10 @@ from notifier.model import (
     SmsMessage,
     Unknown,
     WhatsAppMessage,
-    origins,
 )
 from notifier.store import tables as t
-from notifier.store.bulk import slices
+from notifier.store.bulk import among
+from notifier.store.many import insert_each, next_ids, update_each
 from notifier.store.subjects import chunks
 
 D = t.delivery.c
@@ -69,8 +69,9 @@ def read_deliveries(connection: Connection, ids: Iterable[NotificationId]) -> di
     found: dict[NotificationId, list[Delivery]] = {}
     for chunk in chunks(ids):
         wanted = set(chunk)
-        members = _members(connection, select(deliveries_of(chunk).c.delivery_id))
-        current = select(t.delivery).where(or_(D.notification_id.in_(chunk), D.id.in_(members)), D.rung >= 0)
+        members = _members(connection, select(deliveries_of(connection, chunk).c.delivery_id))
+        mine = or_(among(connection, D.notification_id, chunk), among(connection, D.id, list(members)))
+        current = select(t.delivery).where(mine, D.rung >= 0)
         for row in connection.execute(current.order_by(D.id)):
             one = _delivery(row, (row.notification_id, *members.get(row.id, ())))
             for key in one.tells:
@@ -83,16 +84,17 @@ def read_members(connection: Connection, ids: Iterable[DeliveryId]) -> set[Notif
     """Every notification that some deliveries were made for."""
     found: set[NotificationId] = set()
     for chunk in chunks(ids):
-        own = select(D.notification_id).where(D.id.in_(chunk))
-        other = select(M.notification_id).where(M.delivery_id.in_(chunk))
+        own = select(D.notification_id).where(among(connection, D.id, chunk))
+        other = select(M.notification_id).where(among(connection, M.delivery_id, chunk))
         found |= {NotificationId(key) for key in connection.execute(union_all(own, other)).scalars()}
     return found
 
 
-def deliveries_of(ids: Sequence[int]) -> Any:
+def deliveries_of(connection: Connection, ids: Sequence[int]) -> Any:
     """(delivery_id, notification_id) of all deliveries of some notifications, shared ones included: a subquery."""
-    own = select(D.id.label("delivery_id"), D.notification_id).where(D.notification_id.in_(ids))
-    shared = select(M.delivery_id, M.notification_id).where(M.notification_id.in_(ids))
+    are_mine = among(connection, D.notification_id, ids)
+    own = select(D.id.label("delivery_id"), D.notification_id).where(are_mine)
+    shared = select(M.delivery_id, M.notification_id).where(among(connection, M.notification_id, ids))
     return union_all(own, shared).subquery("told")
 
 
@@ -123,23 +125,28 @@ def _delivery(row: Row[Any], tells: Sequence[int]) -> Delivery:
     )
 
 
+def draw_ids(connection: Connection, count: int) -> list[DeliveryId]:
+    """Ids of deliveries to come: a message holds its delivery's id, and is written together with it."""
+    return [DeliveryId(key) for key in next_ids(connection, t.delivery, count)]
+
+
 def begin(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[DeliveryId]:
-    """Write deliveries in state `attempting`; answers their ids in the order of the rows."""
-    ids: list[DeliveryId] = []
-    for part in slices(rows):
-        answer = connection.execute(
-            insert(t.delivery).returning(D.id, sort_by_parameter_order=True),
-            [{**row, "state": DeliveryState.ATTEMPTING.value} for row in part],
-        )
-        ids += [DeliveryId(key) for key in answer.scalars()]
-    return ids
+    """Write deliveries in state `attempting`, each with the id it brings or a new one; answers the ids in order.
+
+    All rows name the same columns. A row's `message` is one that `pack` has made: a repeat of an unknown attempt keeps
+    its bytes and Message-ID (S66).
+    """
+    if rows and "id" not in rows[0]:
+        rows = [{**row, "id": key} for row, key in zip(rows, draw_ids(connection, len(rows)), strict=True)]
+    insert_each(connection, t.delivery, [{**row, "state": DeliveryState.ATTEMPTING.value} for row in rows])
+    return [row["id"] for row in rows]
 
 
 def join(connection: Connection, others: Mapping[DeliveryId, Iterable[NotificationId]]) -> None:
     """Write which other notifications each delivery tells."""
     rows = [{"delivery_id": key, "notification_id": one} for key, ids in others.items() for one in ids]
     if rows:
-        connection.execute(insert(t.delivery_member), rows)
+        insert_each(connection, t.delivery_member, rows)
 
 
 def take_back(connection: Connection, ids: Sequence[DeliveryId]) -> None:
@@ -167,73 +174,57 @@ def set_aside(connection: Connection, key: NotificationId) -> None:
     connection.execute(mine.values(rung=-1 - D.rung))
 
 
-def keep_messages(
-    connection: Connection, messages: Mapping[DeliveryId, Message], languages: Mapping[DeliveryId, str]
-) -> None:
-    """Keep each message as it leaves: a repeat of an unknown attempt keeps its bytes and Message-ID (S66)."""
-    if not messages:
-        return
-    rows = [
-        {
-            "key": key,
-            "stored": pack(message),
-            "spoken": languages.get(key, ""),
-            "segments": message.segments if isinstance(message, SmsMessage) else None,
-        }
-        for key, message in sorted(messages.items())
-    ]
-    statement = update(t.delivery).where(D.id == bindparam("key"))
-    connection.execute(
-        statement.values(message=bindparam("stored"), language=bindparam("spoken"), segments=bindparam("segments")),
-        rows,
-    )
-
-
-def lock(connection: Connection, ids: Iterable[DeliveryId]) -> None:
-    """Lock deliveries in the order of their ids, as receipts do, before outcomes are written state by state."""
+def lock(connection: Connection, ids: Iterable[DeliveryId]) -> dict[DeliveryId, DeliveryState]:
+    """Lock deliveries in the order of their ids, as receipts do; answers where each stands."""
+    states: dict[DeliveryId, DeliveryState] = {}
     for chunk in chunks(ids):
-        connection.execute(select(D.id).where(D.id.in_(chunk)).order_by(D.id).with_for_update())
+        query = select(D.id, D.state).where(among(connection, D.id, chunk)).order_by(D.id).with_for_update()
+        states |= {DeliveryId(key): DeliveryState(state) for key, state in connection.execute(query)}
+    return states
 
 
-def record(connection: Connection, outcomes: Mapping[DeliveryId, Outcome], *, now: datetime) -> None:
-    """Write what the provider answered, unless a receipt was faster."""
-    rows = [_outcome_row(key, outcome, now) for key, outcome in sorted(outcomes.items())]
-    for state in DeliveryState:
-        part = [row for row in rows if row["to"] == state.value]
-        if not part:
-            continue
-        allowed = [origin.value for origin in origins(DELIVERY_MOVES, state)]
-        connection.execute(
-            update(t.delivery)
-            .where(D.id == bindparam("key"), or_(*(D.state == origin for origin in allowed)))
-            .values(
-                state=bindparam("to"),
-                reason=bindparam("why"),
-                code=bindparam("error"),
-                detail=bindparam("words"),
-                outcome_at=bindparam("now"),
-                updated_at=bindparam("now"),
-            ),
-            part,
-        )
-    referenced = [row for row in rows if row["ref"] is not None]
-    if referenced:
-        connection.execute(
-            update(t.delivery).where(D.id == bindparam("key")).values(reference=bindparam("ref")), referenced
-        )
+def record(connection: Connection, outcomes: Mapping[DeliveryId, Outcome | None], *, now: datetime) -> None:
+    """Write what the provider answered, unless a receipt was faster. None: the call was never begun; the row goes."""
+    states = lock(connection, outcomes)
+    # What a successor has called unknown meanwhile is its to follow up.
+    unstarted = [key for key, state in states.items() if outcomes[key] is None and state is DeliveryState.ATTEMPTING]
+    if unstarted:
+        take_back(connection, unstarted)
+    known = [(key, outcome) for key, outcome in sorted(outcomes.items()) if key in states]
+    rows = [_outcome_row(key, outcome) for key, outcome in known if outcome is not None]
+    may_move = [row for row in rows if row["state"] in DELIVERY_MOVES[states[row["id"]]]]
+    moving = {row["id"] for row in may_move}
+    named = [row for row in may_move if row["reference"] is not None]
+    unnamed = [row for row in may_move if row["reference"] is None]
+    late = [row for row in rows if row["reference"] is not None and row["id"] not in moving]
+    same = {"outcome_at": now, "updated_at": now}
+    update_each(connection, t.delivery, named, same=same)
+    update_each(connection, t.delivery, [_without_reference(row) for row in unnamed], same=same)
+    update_each(connection, t.delivery, [{"id": row["id"], "reference": row["reference"]} for row in late])
 
 
-def _outcome_row(key: DeliveryId, outcome: Outcome, now: datetime) -> dict[str, Any]:
-    row: dict[str, Any] = {"key": key, "now": now, "ref": None, "why": None, "error": None, "words": None}
+def _without_reference(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "reference"}
+
+
+def _outcome_row(key: DeliveryId, outcome: Outcome) -> dict[str, Any]:
+    state, reason, code, detail, reference = DeliveryState.UNKNOWN, None, None, None, None
     match outcome:
-        case Accepted(reference):
-            return row | {"to": DeliveryState.ACCEPTED.value, "ref": clean(reference or "", REFERENCE_LENGTH)}
-        case Rejected(reason, _, code, detail):
-            failed = {"to": DeliveryState.FAILED.value, "why": reason.value, "error": clean(code or "", CODE_LENGTH)}
-            return row | failed | {"words": clean(detail)}
-        case Unknown(detail):
-            lost = {"to": DeliveryState.UNKNOWN.value, "why": Reason.TIMED_OUT.value}
-            return row | lost | {"words": clean(detail)}
+        case Accepted(given):
+            state, reference = DeliveryState.ACCEPTED, clean(given or "", REFERENCE_LENGTH)
+        case Rejected(why, _, error, words):
+            state, reason = DeliveryState.FAILED, why.value
+            code, detail = clean(error or "", CODE_LENGTH), clean(words)
+        case Unknown(words):
+            reason, detail = Reason.TIMED_OUT.value, clean(words)
+    return {
+        "id": key,
+        "state": state.value,
+        "reason": reason,
+        "code": code,
+        "detail": detail,
+        "reference": reference,
+    }
 
 
 def clean(text: str, length: int = 500) -> str | None:
@@ -242,13 +233,21 @@ def clean(text: str, length: int = 500) -> str | None:
 
 
 def pack(message: Message) -> dict[str, Any]:
-    """A message as JSON."""
-    packed: dict[str, Any] = asdict(message)
+    """A message as JSON: its fields by name, and which kind it is. `dataclasses.asdict` takes ten times as long."""
+    packed: dict[str, Any] = {name: getattr(message, name) for name in message.__slots__}
     packed["kind"] = type(message).__name__
     if isinstance(message, EmailMessage):
+        packed["headers"] = dict(message.headers)
         packed["attachments"] = [
-            {**asdict(one), "content": base64.b64encode(one.content).decode()} for one in message.attachments
+            {
+                "filename": one.filename,
+                "content_type": one.content_type,
+                "content": base64.b64encode(one.content).decode(),
+            }
+            for one in message.attachments
         ]
+    elif isinstance(message, WhatsAppMessage):
+        packed["variables"] = dict(message.variables)
     return packed
 
 

@@ -1,11 +1,12 @@
 """Opens the database: SQLite by default, PostgreSQL by URL; one writer on SQLite, and no transaction by accident."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from notifier.errors import ConfigError, StoreError
@@ -26,9 +27,11 @@ def open_engine(url: str) -> Engine:
         raise ConfigError("NOTIFIER_DATABASE_URL has a NUL character in it; write it anew")
     backend = parsed.get_backend_name()
     if backend == "postgresql":
-        return create_engine(
+        engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10, hide_parameters=True
         )
+        event.listen(engine, "connect", _prepare_postgresql)
+        return engine
     if backend != "sqlite":
         raise ConfigError(f"NOTIFIER_DATABASE_URL: {backend} is not supported; use sqlite or postgresql")
     if parsed.database and parsed.database != ":memory:":
@@ -37,6 +40,11 @@ def open_engine(url: str) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    # Lists are sent as text by default, each sign of each element looked at: a thousand times slower for messages.
+    connection.adapters.register_dumper(list, import_module("psycopg.types.array").ListBinaryDumper)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -60,7 +68,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
     with _connected(engine) as connection:
         connection = connection.execution_options(read_only=True)
         if engine.dialect.name == "sqlite":
-            connection.exec_driver_sql("PRAGMA query_only=ON")
+            _set_query_only(connection, "ON")
         else:
             connection.exec_driver_sql("SET TRANSACTION READ ONLY")
         try:
@@ -68,8 +76,13 @@ def reading(engine: Engine) -> Iterator[Connection]:
         finally:
             connection.rollback()
             if engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("PRAGMA query_only=OFF")
-                connection.rollback()
+                _set_query_only(connection, "OFF")
+
+
+def _set_query_only(connection: Connection, value: str) -> None:
+    # To the driver's own connection: a statement of ours would begin a transaction, twice for each reading.
+    driver: Any = connection.connection.driver_connection
+    driver.execute(f"PRAGMA query_only={value}").close()
 
 
 @contextmanager
@@ -98,3 +111,10 @@ def first_line(error: Exception) -> str:
     """The driver's own words, without the statement and its parameters (they may hold personal data)."""
     original = getattr(error, "orig", None) or error
     return str(original).strip().splitlines()[0] if str(original).strip() else type(error).__name__
+
+
+def analyse(engine: Engine, tables: Iterable[Table]) -> None:
+    """Let PostgreSQL look at tables anew after many rows were added; autovacuum comes a minute later, or never."""
+    if engine.dialect.name == "postgresql":
+        with writing(engine) as connection:
+            connection.exec_driver_sql("ANALYZE " + ", ".join(table.name for table in tables))

@@ -103,7 +103,7 @@ def stories(connection: Connection, ids: Sequence[NotificationId]) -> list[Story
     """Several notifications with their stories, by number."""
     rows = connection.execute(_lines().add_columns(N.cycle, N.created_at).where(N.id.in_(ids)).order_by(N.id)).all()
     events = _by_notification(connection, select(t.event).where(E.notification_id.in_(ids)).order_by(E.id))
-    told = deliveries_of(ids)  # one message may tell several
+    told = deliveries_of(connection, ids)  # one message may tell several
     columns = [one for one in t.delivery.c if one.name != "notification_id"]
     tried = select(*columns, told.c.notification_id).join(told, told.c.delivery_id == D.id).order_by(D.id)
     deliveries = _by_notification(connection, tried)

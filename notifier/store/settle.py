@@ -1,11 +1,11 @@
 """Settle: the state of notifications derived from their deliveries, in one place. Late news is welcome."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, select
 
 from notifier.model import (
     NOTIFICATION_MOVES,
@@ -17,17 +17,35 @@ from notifier.model import (
     Reason,
 )
 from notifier.store import tables as t
+from notifier.store.bulk import among
 from notifier.store.changes import touch_subjects
 from notifier.store.claims import free_cap
 from notifier.store.deliveries import deliveries_of
+from notifier.store.many import update_each
 from notifier.store.outbox import OPEN, add_work_item, note_all
 from notifier.store.subjects import chunks
 
 N, D = t.notification.c, t.delivery.c
 #: What of a delivery decides on the state of what it tells.
 SEEN = ("rung", "state", "reason", "attempted_at", "outcome_at")
-#: What settling may write; a row that keeps a value is given the one it has.
-COLUMNS = ("state", "reason", "detail", "told_at", "first_sent_at", "next_attempt_at", "offered_at", "settled_at")
+#: What settling looks at and may write; a row that keeps a value is given the one it has.
+COLUMNS = (
+    "state",
+    "reason",
+    "detail",
+    "told_at",
+    "first_sent_at",
+    "next_attempt_at",
+    "offered_at",
+    "settled_at",
+    "rung",
+    "rungs",
+    "tries",
+)
+READ = ("id", "office_id", "subject_kind", "subject_id", "attempt", "forced", "useful_until", *COLUMNS)
+
+#: What else is to be written of a notification: from its row and its deliveries, both as they stand now.
+Change = Callable[[Row[Any], Sequence[Row[Any]]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +57,24 @@ class Settled:
     reached: NotificationState | None
 
 
-def settle(connection: Connection, ids: Iterable[NotificationId], *, now: datetime) -> list[tuple[str, int]]:
+def _nothing(row: Row[Any], deliveries: Sequence[Row[Any]]) -> Mapping[str, Any]:
+    return {}
+
+
+def settle(
+    connection: Connection, ids: Iterable[NotificationId], *, now: datetime, change: Change = _nothing
+) -> list[tuple[str, int]]:
     """Derive the states of notifications from their deliveries; rows are locked in the order of their ids.
 
-    Answers the subjects (kind, id) of which something counts as told only now.
+    `change` is written first and in the same statement. Answers the subjects (kind, id) of which something counts as
+    told only now.
     """
     heard: list[tuple[str, int]] = []
     for chunk in chunks(ids):
-        query = select(t.notification).where(N.id.in_(chunk)).order_by(N.id).with_for_update()
-        rows = connection.execute(query).all()
+        query = select(*(N[name] for name in READ)).where(among(connection, N.id, chunk))
+        rows = connection.execute(query.order_by(N.id).with_for_update()).all()
         deliveries: dict[int, list[Row[Any]]] = {key: [] for key in chunk}
-        told = deliveries_of(chunk)
+        told = deliveries_of(connection, chunk)
         current = (
             select(told.c.notification_id, *(D[name] for name in SEEN))
             .join(t.delivery, D.id == told.c.delivery_id)
@@ -57,7 +82,7 @@ def settle(connection: Connection, ids: Iterable[NotificationId], *, now: dateti
         )
         for row in connection.execute(current.order_by(D.id)):
             deliveries[row.notification_id].append(row)
-        settled = [_derive(row, deliveries[row.id], now) for row in rows]
+        settled = [_derive(row, change(row, deliveries[row.id]), deliveries[row.id], now) for row in rows]
         _write(connection, settled, now)
         heard += [
             (one.row.subject_kind, one.row.subject_id)
@@ -73,16 +98,10 @@ def settle_late(connection: Connection, ids: Iterable[NotificationId], *, now: d
 
 
 def _write(connection: Connection, settled: Sequence[Settled], now: datetime) -> None:
-    if not settled:
-        return
-    statement = update(t.notification).where(N.id == bindparam("key"))
-    connection.execute(
-        statement.values({**{name: bindparam(f"new_{name}") for name in COLUMNS}, "updated_at": now}),
-        [
-            {"key": one.row.id} | {f"new_{name}": one.values.get(name, one.row._mapping[name]) for name in COLUMNS}
-            for one in settled
-        ],
-    )
+    rows = [
+        {"id": one.row.id} | {name: one.values.get(name, getattr(one.row, name)) for name in COLUMNS} for one in settled
+    ]
+    update_each(connection, t.notification, rows, same={"updated_at": now})
     moved = [one for one in settled if one.reached is not None]
     note_all(connection, [(one.row.id, str(one.reached), one.values.get("reason"), None) for one in moved], now=now)
     for one in moved:
@@ -91,35 +110,36 @@ def _write(connection: Connection, settled: Sequence[Settled], now: datetime) ->
             add_work_item(connection, one.row, "undeliverable", one.values["detail"], now=now)
 
 
-def _derive(row: Row[Any], deliveries: Sequence[Row[Any]], now: datetime) -> Settled:
+def _derive(row: Row[Any], changed: Mapping[str, Any], deliveries: Sequence[Row[Any]], now: datetime) -> Settled:
     state = NotificationState(row.state)
-    states = [DeliveryState(delivery.state) for delivery in deliveries]
-    told = [delivery for delivery, one in zip(deliveries, states, strict=True) if one in TOLD]
+    rung, rungs = changed.get("rung", row.rung), changed.get("rungs", row.rungs)
+    told = [delivery for delivery in deliveries if delivery.state in TOLD]
     before = row.told_at if row.forced else None  # a `resend` does not make untold what was told
     told_at = min((delivery.outcome_at or delivery.attempted_at for delivery in told), default=before)
     first = min((delivery.attempted_at for delivery in deliveries), default=None)
-    values: dict[str, Any] = {"told_at": told_at, "first_sent_at": row.first_sent_at or first}
+    values: dict[str, Any] = {**changed, "told_at": told_at, "first_sent_at": row.first_sent_at or first}
     ending = {"next_attempt_at": None, "settled_at": now}
     reached: NotificationState | None = None
-    if any(one in PROVED for one in states):
+    if any(delivery.state in PROVED for delivery in told):
         reached = NotificationState.DELIVERED
         values |= ending | {"reason": Reason.PROVED_DELIVERED.value, "detail": None}
-    elif row.rung >= row.rungs and deliveries and all(one is DeliveryState.FAILED for one in states):
+    elif rung >= rungs and deliveries and all(one.state == DeliveryState.FAILED for one in deliveries):
         reached = NotificationState.UNDELIVERABLE
         why = deliveries[-1].reason or Reason.LADDER_ENDED.value
         values |= ending | {"reason": Reason.LADDER_ENDED.value, "detail": why}
     elif told and state is NotificationState.SCHEDULED:
         reached = NotificationState.SENT
-    if state in OPEN and reached in (None, NotificationState.SENT) and _rung_failed(row, deliveries):
+    if state in OPEN and reached in (None, NotificationState.SENT) and _rung_failed(rung, rungs, deliveries):
         values |= {"next_attempt_at": now, "offered_at": None}
     if reached is not None and reached in NOTIFICATION_MOVES[state]:
         return Settled(row, values | {"state": reached.value}, reached)
     if reached in (NotificationState.DELIVERED, NotificationState.UNDELIVERABLE):
-        values = {"told_at": told_at}  # it has ended already; only the record of telling is refreshed
+        # It has ended already; only the record of telling is refreshed.
+        values = {**changed, "told_at": told_at}
     return Settled(row, values, None)
 
 
-def _rung_failed(row: Row[Any], deliveries: Sequence[Row[Any]]) -> bool:
+def _rung_failed(rung: int, rungs: int, deliveries: Sequence[Row[Any]]) -> bool:
     """Every channel of the rung sent last has failed for good, and another rung is left (S69)."""
-    last = [delivery for delivery in deliveries if delivery.rung == row.rung - 1]
-    return bool(last) and row.rung < row.rungs and all(one.state == DeliveryState.FAILED.value for one in last)
+    last = [delivery for delivery in deliveries if delivery.rung == rung - 1]
+    return bool(last) and rung < rungs and all(one.state == DeliveryState.FAILED.value for one in last)

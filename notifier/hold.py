@@ -1,0 +1,59 @@
+"""Hold: a batch in a worker's hand is renewed while the worker lives, so that a lease can be short."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from notifier.batch import Bundle, Limits
+from notifier.clock import Clock
+from notifier.store.claims import Claimed, renew
+from notifier.store.engine import writing
+
+log = logging.getLogger(__name__)
+
+#: How often a lease is renewed while it lasts: three renewals may fail before it ends.
+RENEWALS = 4
+
+
+class Hold:
+    """What a worker has claimed, and until when it may count on having it for itself."""
+
+    def __init__(self, engine: Engine, clock: Clock, limits: Limits, claimed_at: datetime) -> None:
+        self.ends = claimed_at + limits.lease
+        self._engine, self._clock, self._limits = engine, clock, limits
+        self._claims: list[Claimed] = []
+        self._set = [self.ends]  # every end this worker has written: what was put off since has another one
+
+    def take(self, bundles: Sequence[Bundle]) -> None:
+        """These are what it has in hand from now on."""
+        self._claims = [one.claimed for one in bundles]
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Renew while the block lasts. A renewal that fails is only logged: the next one may succeed."""
+        task = asyncio.create_task(self._renew_again_and_again())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _renew_again_and_again(self) -> None:
+        while True:
+            await asyncio.sleep(self._limits.lease.total_seconds() / RENEWALS)
+            try:
+                await asyncio.to_thread(self._renew)
+            except Exception:
+                log.exception("a lease could not be renewed", extra={"notifications": len(self._claims)})
+
+    def _renew(self) -> None:
+        until = self._clock.now() + self._limits.lease
+        with writing(self._engine) as connection:
+            renew(connection, self._claims, self._set, until=until)
+        self._set = [*self._set[-RENEWALS:], until]
+        self.ends = max(self.ends, until)

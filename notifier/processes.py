@@ -1,0 +1,64 @@
+"""Several workers on one machine: one process for each, since Python keeps but one core busy in a process."""
+
+import logging
+import os
+import signal
+from collections.abc import Callable
+from types import FrameType
+
+from notifier.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+
+def in_processes(count: int, work: Callable[[], int]) -> int:
+    """Do the work in so many processes at once; answers with the worst of their exit codes.
+
+    SIGTERM and SIGINT are passed on, and each finishes what it has in hand. When one ends by itself the others are
+    asked to end too, so that whoever watches this process starts all of them anew. Call it before a thread is started
+    or a connection opened. Raises ConfigError where processes cannot be forked.
+    """
+    if not hasattr(os, "fork"):
+        raise ConfigError("this system cannot fork; start several workers with --processes 1 instead")
+    children = {_start(work) for _ in range(count)}
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        _stop(children)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        worst = 0
+        while children:
+            pid, status = os.wait()
+            children.discard(pid)
+            code = os.waitstatus_to_exitcode(status)
+            if code:
+                log.error("a worker process ended with %s", code)
+            worst = max(worst, abs(code))
+            _stop(children)
+        return min(worst, 1)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _start(work: Callable[[], int]) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        code = work()
+    except BaseException:
+        log.exception("a worker process broke")
+    finally:
+        logging.shutdown()
+        os._exit(code)
+
+
+def _stop(children: set[int]) -> None:
+    for pid in children:
+        try:
+            os.kill(pid, signal.SIGTERM)
+        except ProcessLookupError:
+            continue

@@ -1,0 +1,102 @@
+"""A batch in a worker's hand: renewed while the worker lives, and what is no longer in hand is left alone."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select, update
+
+from notifier.batch import Bundle, Limits
+from notifier.clock import SystemClock
+from notifier.hold import RENEWALS, Hold
+from notifier.model import NotificationId
+from notifier.store import tables as t
+from notifier.store.claims import Claimed, claim, renew
+from notifier.store.engine import reading, writing
+from tests.outbox_rows import NOW, a_notification, a_party
+
+LEASE = timedelta(seconds=20)
+N = t.notification.c
+
+
+def claimed(engine: Engine, count: int, *, now: datetime = NOW, lease: timedelta = LEASE) -> list[Claimed]:
+    with writing(engine) as connection:
+        party = a_party(connection)
+        ids = [
+            a_notification(connection, party, state="scheduled", next_attempt_at=now - timedelta(minutes=1))
+            for _ in range(count)
+        ]
+        return claim(connection, ids, now=now, lease=lease)
+
+
+def ends(engine: Engine) -> list[datetime | None]:
+    with reading(engine) as connection:
+        return list(connection.execute(select(N.next_attempt_at).order_by(N.id)).scalars())
+
+
+def bundle(one: Claimed) -> Bundle:
+    return Bundle(one, None, None, (), (), frozenset(), {})
+
+
+def test_what_was_put_off_ended_or_claimed_by_another_since_is_not_held_longer(engine: Engine) -> None:
+    mine = claimed(engine, 5)
+    later = NOW + timedelta(days=1)
+    with writing(engine) as connection:
+        by_id: list[tuple[NotificationId, dict[str, Any]]] = [
+            (mine[1].id, {"next_attempt_at": later}),
+            (mine[2].id, {"next_attempt_at": None, "state": "cancelled"}),
+            (mine[3].id, {"attempt": mine[3].attempt + 1}),
+        ]
+        for key, values in by_id:
+            connection.execute(update(t.notification).where(N.id == key).values(values))
+        renew(connection, mine, [NOW + LEASE], until=NOW + 3 * LEASE)
+        renew(connection, mine[:1], [NOW + LEASE, NOW + 3 * LEASE], until=NOW + 4 * LEASE)
+
+    first, last = NOW + 4 * LEASE, NOW + 3 * LEASE
+    assert ends(engine) == [first, later, None, NOW + LEASE, last]
+
+
+def test_a_living_worker_keeps_what_it_has_beyond_its_lease_and_a_dead_one_does_not(engine: Engine) -> None:
+    clock, lease = SystemClock(), timedelta(seconds=1)
+    began = clock.now()
+    mine = claimed(engine, 3, now=began, lease=lease)
+    hold = Hold(engine, clock, Limits(lease=lease), began)
+    hold.take([bundle(one) for one in mine])
+
+    async def live() -> None:
+        async with hold.kept():
+            while hold.ends <= began + 2 * lease:
+                await asyncio.sleep(lease.total_seconds() / RENEWALS)
+                with writing(engine) as connection:
+                    assert claim(connection, [one.id for one in mine], now=clock.now(), lease=lease) == []
+
+    asyncio.run(asyncio.wait_for(live(), 30))
+    left = max(end for end in ends(engine) if end is not None)
+    assert left == hold.ends
+    with writing(engine) as connection:
+        taken = claim(connection, [one.id for one in mine], now=left, lease=lease)
+    assert [one.attempt for one in taken] == [one.attempt + 1 for one in mine]
+
+
+def test_a_renewal_that_fails_is_logged_and_the_next_one_is_tried(
+    sqlite_engine: Engine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = timedelta(seconds=0.2)
+    tried: list[int] = []
+
+    def away(*_: Any, **__: Any) -> None:
+        tried.append(1)
+        raise OSError("the database is away")
+
+    monkeypatch.setattr("notifier.hold.renew", away)
+    hold = Hold(sqlite_engine, SystemClock(), Limits(lease=lease), NOW)
+
+    async def live() -> None:
+        async with hold.kept():
+            while len(tried) < 3:
+                await asyncio.sleep(0.02)
+
+    asyncio.run(asyncio.wait_for(live(), 30))
+    assert hold.ends == NOW + lease
+    assert "could not be renewed" in caplog.text
