@@ -1,0 +1,132 @@
+"""Plays, prints the table and writes benchmarks/results/chaos.json. Exit 1: something was lost or told twice."""
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from random import SystemRandom
+
+from benchmarks.chaos import disk
+from benchmarks.chaos.faults import DISK_FULL, FAULTS
+from benchmarks.chaos.play import Played, Script, play
+from benchmarks.chaos.report import Line, as_json, disk_line, is_well, lines, sentence, table
+from benchmarks.chaos.stage import Cast, Stage, stage
+
+RESULT = Path(__file__).parent.parent / "results" / "chaos.json"
+#: The short play: under a minute, with waits that fit into it.
+SHORT = Cast(
+    workers=2,
+    mail_latency=0.2,
+    sms_latency=0.4,
+    list_lag=0.5,
+    settings={
+        "SENDING_TICK": "1 second",
+        "SENDING_LEASE": "6 seconds",
+        "SENDING_OFFER_PATIENCE": "2 seconds",
+        "SENDING_ASK_AFTER": "6 seconds",
+        "SENDING_RETRIES": "1 second, 2 seconds, 4 seconds, 8 seconds",
+        "SENDING_BATCH_SIZE": "20",
+        "TWILIO_TIMEOUT": "2 seconds",
+        "SMTP_TIMEOUT": "2 seconds",
+    },
+)
+SHORT_FAULTS = (1, 5, 8, 10, 11)
+
+
+def main() -> int:
+    """Play as told on the command line."""
+    told = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a stopped play takes its processes along
+    seed = told.seed if told.seed is not None else SystemRandom().randrange(10**6)
+    faults = told.faults or (SHORT_FAULTS if told.short else [*FAULTS, DISK_FULL])
+    cast = SHORT if told.short else Cast()
+    cast = replace(cast, machines=told.machines, workers=max(cast.workers, told.machines))
+    cast = replace(cast, settings={**cast.settings, **dict(one.split("=", 1) for one in told.set)})
+    script = Script(
+        seed=seed,
+        rounds=told.rounds or (1 if told.short else 20),
+        faults=[fault for fault in faults if fault in FAULTS],
+        notifications=told.notifications or (240 if told.short else 24_000),
+    )
+    folder = Path(tempfile.mkdtemp(prefix="notifier-chaos-"))
+    folder.chmod(0o755)
+    print(f"seed {seed}, {script.rounds} rounds of faults {list(faults)}; logs in {folder}", flush=True)
+    begun = time.monotonic()
+
+    def say(line: str) -> None:
+        print(f"[{time.monotonic() - begun:5.0f} s] {line}", flush=True)
+
+    found: list[Line] = []
+    well, figures = True, {}
+    if script.faults:
+        with stage(folder, cast) as one:
+            played = play(one, script, say)
+            assert played.comparison is not None
+            found = lines(played, one.arrivals, one.office.plan, cast.grace)
+            if told.machines > 1:
+                for machine in {member.machine.name: member.machine for member in one.crew.members}.values():
+                    mine = [member.name for member in one.crew.members if member.machine is machine]
+                    print(f"{machine.name} ({' '.join(machine.prefix) or 'no network of its own'}): {', '.join(mine)}")
+            _explain(played, one)
+        well = is_well(played.comparison, played.happened)
+        print(f"{sentence(played.comparison)}; {played.unsettled} open in the outbox; {played.seconds:.0f} s")
+        figures = as_json(played.comparison, found, seconds=round(played.seconds), open=played.unsettled)
+    if DISK_FULL in faults:
+        happened, comparison = disk.play(folder, script.rounds, seed, say)
+        found.append(disk_line(happened, comparison))
+        well = well and is_well(comparison, happened)
+        print(f"disk full: {sentence(comparison)}")
+        figures["faults"] = [asdict(line) for line in found]
+        for word in found[-1].wrong:
+            print(word)
+    print(table(found))
+    if told.json:
+        told.json.parent.mkdir(parents=True, exist_ok=True)
+        settings = {"seed": seed, "rounds": script.rounds, "machines": cast.machines}
+        told.json.write_text(json.dumps({**settings, **figures}, indent=2) + "\n", encoding="utf-8")
+    if well and not told.keep:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0 if well else 1
+
+
+def _explain(played: Played, one: Stage) -> None:
+    """What is wrong, as far as it can be said in lines."""
+    assert played.comparison is not None
+    for what in played.happened:
+        for word in what.wrong:
+            print(f"round {what.round}, fault {what.number}: {word}")
+    for double in played.comparison.doubles:
+        if double.part == "sms" or double.keys > 1:
+            print(f"told twice: {double.part} {double.address} at {[round(at, 2) for at in double.at]}")
+    for address in played.comparison.lost[:20]:
+        print(f"lost: {address}")
+    if played.comparison.lost or played.unsettled:
+        for row in played.states:
+            print("  outbox:", *row)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, help="the same seed plays the same faults in the same order")
+    parser.add_argument("--rounds", type=int, help="how often each fault is played (20)")
+    parser.add_argument(
+        "--faults", type=lambda text: [int(one) for one in text.split(",")], help="numbers, such as 1,8; default: all"
+    )
+    parser.add_argument("--notifications", type=int, help="how many are told over all rounds (24000)")
+    parser.add_argument("--machines", type=int, default=1, help="over so many machines the processes are spread (1)")
+    parser.add_argument("--short", action="store_true", help="a handful of faults, under a minute")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the processes, without NOTIFIER_"
+    )
+    parser.add_argument("--keep", action="store_true", help="keep the folder with all logs")
+    parser.add_argument("--json", type=Path, default=RESULT, help="where the figures go")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,216 @@
+"""What can go wrong: each fault breaks something on a stage, mends it, and answers when it was mended."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+from threading import Thread, Timer
+
+from benchmarks.chaos.arrived import CALLBACKS, MAIL, SMS
+from benchmarks.chaos.crew import Member
+from benchmarks.chaos.stage import ATTEMPTING, IN_HAND, Stage
+from notifier.config import Settings
+
+
+@dataclass(slots=True)
+class Happened:
+    """One fault as it was played. Instants are seconds since 1970, as the servers write them down."""
+
+    number: int
+    round: int
+    begun: float
+    mended: float = 0.0
+    held: Sequence[str] = ()  # permits whose message somebody had in hand when it was killed
+    busy: tuple[str, ...] = ()  # the parts it can hold up in which much was waiting
+    note: str = ""
+    wrong: list[str] = field(default_factory=list)  # what the fault itself found
+
+
+Play = Callable[[Stage, Random, Happened], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One sort of fault; `parts` is what it can hold up."""
+
+    number: int
+    name: str
+    play: Play
+    parts: tuple[str, ...] = (MAIL, SMS)
+
+
+def _kill(kind: str) -> Play:
+    def play(stage: Stage, draw: Random, what: Happened) -> None:
+        victim = _choose(stage, draw, kind)
+        if victim is None:
+            return
+        if kind == "worker":
+            what.held = [row[0] for row in stage.ask(IN_HAND)]
+        what.begun = time.time()
+        stage.crew.kill(victim)
+        what.note = victim.name
+
+    return play
+
+
+def _choose(stage: Stage, draw: Random, kind: str) -> Member | None:
+    place = draw.random()
+    living = stage.crew.of(kind)
+    return living[int(place * len(living))] if living else None
+
+
+def _zombie(stage: Stage, draw: Random, what: Happened) -> None:
+    """The others do not wait for it: it wakes some time after its lease, in the middle of other faults."""
+    victim = _choose(stage, draw, "worker")
+    if victim is None or len(stage.crew.of("worker")) < 2:
+        what.note = "too few workers"
+        return
+    stage.crew.pause(victim)
+
+    def wake() -> None:
+        stage.crew.wake(victim)
+
+    asleep = lease(stage.settings).total_seconds() + 1 + 10 * draw.random()
+    timer = Timer(asleep, wake)
+    timer.daemon = True
+    timer.start()
+    what.note = f"{victim.name} for {asleep:.0f} s"
+
+
+def lease(settings: Mapping[str, str]) -> timedelta:
+    """The lease of the processes: told, or the default."""
+    told = settings.get("NOTIFIER_SENDING_LEASE")
+    return Settings.load({"NOTIFIER_SENDING_LEASE": told} if told else {}, None).sending.lease
+
+
+def _empty_redis(stage: Stage, draw: Random, what: Happened) -> None:
+    what.note = f"{stage.redis.length('bulk') + stage.redis.length('urgent')} batches"
+    stage.redis.empty()
+
+
+def _restart_redis(stage: Stage, draw: Random, what: Happened) -> None:
+    stage.redis.stop()
+    time.sleep(0.2 + draw.random())
+    stage.redis.start()
+
+
+def _restart_postgres(stage: Stage, draw: Random, what: Happened) -> None:
+    stage.postgres.stop("fast")
+    time.sleep(draw.random())
+    stage.postgres.start()
+
+
+def _kill_postgres(stage: Stage, draw: Random, what: Happened) -> None:
+    stage.postgres.kill()
+    time.sleep(draw.random())
+    stage.postgres.start()
+
+
+def _tell_mail(name: str) -> Play:
+    def play(stage: Stage, draw: Random, what: Happened) -> None:
+        stage.mail.tell(**{name: draw.randint(1, 4)})
+        time.sleep(0.5)
+
+    return play
+
+
+def _cut_twilio(stage: Stage, draw: Random, what: Happened) -> None:
+    what.note = draw.choice(("cut_before", "cut_after", "cut_answer"))
+    stage.twilio.tell(**{what.note: draw.randint(1, 4)})
+    time.sleep(0.5)
+
+
+def _refuse(stage: Stage, draw: Random, what: Happened) -> None:
+    status = draw.choice((429, 500))
+    what.note = str(status)
+    stage.twilio.tell(refuse=status)
+    time.sleep(0.5 + draw.random())
+    stage.twilio.tell(refuse=0)
+
+
+def _confuse_callbacks(stage: Stage, draw: Random, what: Happened) -> None:
+    stage.twilio.tell(double=draw.randint(3, 20), reverse=draw.randint(3, 20), early=draw.randint(3, 20))
+    time.sleep(0.3)
+
+
+def _tick_at_once(stage: Stage, draw: Random, what: Happened) -> None:
+    """All schedulers begin at the same moment, and their first tick plans and offers."""
+    schedulers = stage.crew.of("scheduler")
+    stage.crew.drain(schedulers)
+    stage.crew.resume(schedulers)
+
+
+def _move_clock(stage: Stage, draw: Random, what: Happened) -> None:
+    """One worker, one scheduler or both believe for a while that it is an hour ago."""
+    chosen = draw.choice((stage.clocks[:1], stage.clocks[1:], stage.clocks))
+    for clock in chosen:
+        clock.write_text("-3600", encoding="ascii")
+    time.sleep(2 + 2 * draw.random())
+    for clock in chosen:
+        clock.write_text("0", encoding="ascii")
+    what.note = ", ".join(clock.name for clock in chosen)
+
+
+def _roll(stage: Stage, draw: Random, what: Happened) -> None:
+    """A newer version adds a column while everybody works; then the workers are restarted one by one.
+
+    The restarts go on while other faults are played.
+    """
+    _await_rolling(stage)
+    version = stage.crew.next_version()
+    migrated = stage.crew.run(version, "init", "--database")
+    if migrated.returncode:
+        what.wrong.append(f"init --database: {migrated.stderr[-300:]}")
+        return
+    stage.crew.version = version
+
+    def restart() -> None:
+        time.sleep(draw.random())  # old workers on the new schema
+        for worker in stage.crew.of("worker"):
+            stage.crew.drain([worker])
+            stage.crew.resume([worker])
+
+    stage.rolling = Thread(target=restart)
+    stage.rolling.start()
+    what.note = version.name
+
+
+def _await_rolling(stage: Stage) -> None:
+    if stage.rolling is not None:
+        stage.rolling.join()
+
+
+def _drain(stage: Stage, draw: Random, what: Happened) -> None:
+    """SIGTERM to every group; each finishes what it has in hand."""
+    _await_rolling(stage)
+    members = [one for one in stage.crew.members if one.is_alive and not one.resting]
+    seconds = stage.crew.drain(members)
+    what.note = f"drained in {seconds:.1f} s, {stage.number(ATTEMPTING)} of killed workers under way"
+    stage.crew.resume(members)
+
+
+FAULTS: Mapping[int, Fault] = {
+    one.number: one
+    for one in (
+        Fault(1, "SIGKILL of a worker", _kill("worker")),
+        Fault(2, "SIGKILL of a scheduler", _kill("scheduler")),
+        Fault(3, "SIGKILL of the web door", _kill("web"), (CALLBACKS,)),
+        Fault(4, "a worker sleeps longer than its lease", _zombie),
+        Fault(5, "Redis emptied", _empty_redis),
+        Fault(6, "Redis restarted", _restart_redis),
+        Fault(7, "PostgreSQL restarted", _restart_postgres, (MAIL, SMS, CALLBACKS)),
+        Fault(8, "PostgreSQL killed", _kill_postgres, (MAIL, SMS, CALLBACKS)),
+        Fault(9, "SMTP cut within a mail", _tell_mail("cut_in_data"), (MAIL,)),
+        Fault(10, "SMTP cut after a mail, before the answer", _tell_mail("cut_after_dot"), (MAIL,)),
+        Fault(11, "Twilio cut before, after, within its answer", _cut_twilio, (SMS,)),
+        Fault(12, "Twilio answers 429 or 500 for a while", _refuse, (SMS,)),
+        Fault(13, "callbacks doubled, out of order, too early", _confuse_callbacks, (CALLBACKS,)),
+        Fault(14, "all schedulers begin to tick at once", _tick_at_once),
+        Fault(15, "clock an hour back for a while", _move_clock),
+        Fault(17, "a newer version rolls in", _roll),
+        Fault(18, "everything drained and started again", _drain, (MAIL, SMS, CALLBACKS)),
+    )
+}
+#: Played apart, on the embedded form: see `disk`.
+DISK_FULL = 16

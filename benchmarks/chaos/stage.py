@@ -1,0 +1,223 @@
+"""Everything a play runs on: servers, office, processes; what the outbox says of it."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine, text
+
+from benchmarks.chaos import provider
+from benchmarks.chaos.arrived import CALLBACKS, MAIL, SMS, Arrivals
+from benchmarks.chaos.crew import Crew, Machine, Member
+from benchmarks.chaos.machines import world
+from benchmarks.chaos.office import RULES, Office
+from benchmarks.chaos.servers import Postgres, Redis
+from benchmarks.chaos.told import Server, free_ports, running, wait_for_port
+from notifier.model import Channel
+from notifier.store import migrate
+from notifier.store.engine import open_engine
+
+T = TypeVar("T")
+
+#: A claimed notification whose message is not recorded yet, by the number of its permit.
+IN_HAND = """
+SELECT p.number FROM notification n JOIN permit p ON p.id = n.subject_id
+WHERE n.state = 'scheduled' AND n.attempt > 0 AND n.reason IS NULL AND n.next_attempt_at > now()
+"""
+#: What has not been sent yet.
+WAITING = "SELECT rule, count(*) FROM notification WHERE state = 'scheduled' GROUP BY 1"
+#: What is still to come: not sent yet, or sent and nobody knows whether it arrived at the provider.
+UNSETTLED = """
+SELECT (SELECT count(*) FROM notification WHERE state = 'scheduled')
+     + (SELECT count(*) FROM delivery WHERE state IN ('attempting', 'unknown'))
+     + (SELECT count(*) FROM notification WHERE state = 'sent' AND rule = 'chaos-sms')
+"""
+#: Why, of those that are.
+OPEN = """
+SELECT n.rule, n.state, coalesce(n.reason, ''), coalesce(d.state, ''), count(*),
+       min(extract(epoch FROM n.next_attempt_at - now()))::int
+FROM notification n LEFT JOIN delivery d ON d.notification_id = n.id AND d.state IN ('attempting', 'unknown')
+WHERE n.state = 'scheduled' OR d.id IS NOT NULL OR (n.state = 'sent' AND n.rule = 'chaos-sms')
+GROUP BY 1, 2, 3, 4
+"""
+ATTEMPTING = "SELECT count(*) FROM delivery WHERE state = 'attempting'"
+STATES = "SELECT rule, state, coalesce(reason, ''), count(*) FROM notification GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+
+
+@dataclass(slots=True)
+class Stage:
+    """A running site."""
+
+    folder: Path
+    office: Office
+    crew: Crew
+    postgres: Postgres
+    redis: Redis
+    mail: Server
+    twilio: Server
+    arrivals: Arrivals
+    engine: Engine
+    settings: Mapping[str, str]
+    clocks: Sequence[Path] = field(default_factory=tuple)
+    grace: float = 0.0  # seconds that what is under way at a fault may still take to arrive
+    rolling: Thread | None = None  # restarts workers one by one
+
+    def ask(self, statement: str) -> list[Any]:
+        """Rows of a query. Waits for a database that is just coming back."""
+        return self._patiently(lambda: self._rows(statement))
+
+    def number(self, statement: str) -> int:
+        """The one number of a query."""
+        return int(self.ask(statement)[0][0])
+
+    def waiting(self) -> dict[str, int]:
+        """By part, how many notifications are not sent yet; callbacks follow the SMS."""
+        found = {rule: int(count) for rule, count in self.ask(WAITING)}
+        mail, sms = (found.get(RULES[channel][0], 0) for channel in (Channel.EMAIL, Channel.SMS))
+        return {MAIL: mail, SMS: sms, CALLBACKS: sms}
+
+    def register(self, count: int) -> None:
+        """More permits, each due at once."""
+        self.office.register(self.engine, count, datetime.now(UTC))
+
+    def _rows(self, statement: str) -> list[Any]:
+        with self.engine.connect() as connection:
+            return list(connection.execute(text(statement)))
+
+    def _patiently(self, work: Callable[[], T]) -> T:
+        for attempt in range(60):
+            try:
+                return work()
+            except Exception:
+                if attempt == 59:
+                    raise
+                self.engine.dispose()
+                time.sleep(0.5)
+        raise AssertionError("unreachable")
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """How many of each, and how slow the outside world is (seconds)."""
+
+    workers: int = 3
+    schedulers: int = 2
+    machines: int = 1
+    mail_latency: float = 0.5
+    sms_latency: float = 1.0
+    list_lag: float = 5.0
+    #: Settings beyond the defaults, without NOTIFIER_.
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def grace(self) -> float:
+        """How long a message takes that was under way at a fault; what arrives later was begun after it."""
+        return min(self.mail_latency, self.sms_latency) / 2
+
+
+@contextmanager
+def outside(folder: Path, cast: Cast, host: str = "127.0.0.1") -> Iterator[tuple[str, Server, Server]]:
+    """The mail server and the Twilio of a play; the address they listen on comes with them."""
+    mail_file, sms_file = folder / "mail.jsonl", folder / "provider.jsonl"
+    slow = {"latency": cast.sms_latency, "lag": cast.list_lag}
+    with (
+        running("benchmarks.chaos.mail", mail_file, host=host, latency=cast.mail_latency) as mail,
+        running("benchmarks.chaos.provider", sms_file, host=host, **slow) as twilio,
+    ):
+        yield host, mail, twilio
+
+
+@contextmanager
+def stage(folder: Path, cast: Cast) -> Iterator[Stage]:
+    """Servers, register and processes; the crew is not started yet."""
+    now = datetime.now(UTC)
+    with ExitStack() as stack:
+        place = stack.enter_context(world(folder, cast.machines))
+        _, mail, twilio = stack.enter_context(outside(folder, cast, place.host))
+        postgres = Postgres(folder / "pg", place.host)
+        postgres.start()
+        stack.callback(_quietly, postgres.kill)
+        redis = Redis(folder / "redis", place.host)
+        redis.start()
+        stack.callback(redis.stop)
+        office = Office.make(folder / "office", now)
+        engine = open_engine(postgres.url)
+        stack.callback(engine.dispose)
+        migrate.upgrade(engine)
+        office.open(engine, now)
+        (port,) = free_ports(1)
+        settings = _settings(cast, office, postgres, redis, mail, twilio, f"http://{place.web_host}:{port}")
+        machines = place.machines(office, settings)
+        members, clocks = _members(cast, machines, folder, place.web_host, port)
+        crew = Crew(folder, members)
+        stack.callback(crew.end)
+        arrivals = Arrivals(mail.record, twilio.record)
+        yield Stage(folder, office, crew, postgres, redis, mail, twilio, arrivals, engine, settings, clocks, cast.grace)
+
+
+def _quietly(work: Callable[[], object]) -> None:
+    try:
+        work()
+    except Exception as error:
+        print(f"while clearing up: {error}")
+
+
+def _settings(
+    cast: Cast, office: Office, postgres: Postgres, redis: Redis, mail: Server, twilio: Server, public: str
+) -> dict[str, str]:
+    told = {
+        "DATABASE_URL": postgres.url,
+        "REDIS_URL": redis.url,
+        "SIGNING_KEY": "a key of the play that signs nothing outside",
+        "PUBLIC_URL": public,
+        "ZONE": office.zone.key,
+        **provider_settings(mail, twilio),
+        **cast.settings,
+    }
+    return {f"NOTIFIER_{name}": value for name, value in told.items()}
+
+
+def provider_settings(mail: Server, twilio: Server) -> dict[str, str]:
+    """E-mail and SMS go to the two servers of the play."""
+    return {
+        "PROVIDERS_EMAIL": "smtp",
+        "PROVIDERS_SMS": "twilio",
+        "SMTP_HOST": mail.host,
+        "SMTP_PORT": str(mail.port),
+        "SMTP_SECURITY": "none",
+        "SMTP_CONNECTIONS": "8",
+        "TWILIO_ACCOUNT_SID": provider.ACCOUNT_SID,
+        "TWILIO_AUTH_TOKEN": provider.AUTH_TOKEN,
+        "TWILIO_SMS_SENDER": "IMIGRASI",
+        "TWILIO_BASE_URL": f"http://{twilio.host}:{twilio.port}",
+    }
+
+
+def _members(
+    cast: Cast, machines: Sequence[Machine], folder: Path, host: str, port: int
+) -> tuple[list[Member], list[Path]]:
+    """Workers and schedulers in turn over the machines; the last of each has a clock of its own."""
+    members: list[Member] = []
+    clocks: list[Path] = []
+    for kind, count in (("scheduler", cast.schedulers), ("worker", cast.workers)):
+        for place in range(count):
+            clock = None
+            if place == count - 1:
+                clock = folder / f"clock-{kind}"
+                clock.write_text("0", encoding="ascii")
+                clocks.append(clock)
+            members.append(Member(f"{kind} {place + 1}", (kind,), machines[place % len(machines)], clock))
+    members.append(Member("web 1", ("web", "--host", host, "--port", str(port)), machines[0]))
+    return members, clocks
+
+
+def wait_until_ready(one: Stage) -> None:
+    """Until the web door answers; the workers have had as long to start."""
+    url = one.settings["NOTIFIER_PUBLIC_URL"]
+    host, _, port = url.removeprefix("http://").partition(":")
+    wait_for_port(host, int(port))
