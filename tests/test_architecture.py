@@ -53,8 +53,8 @@ KNOWS: dict[str, set[str]] = {
     },
     "hold": {"batch", "clock", "store"},
     "dispatch": {
-        "batch", "calendar", "channels", "clock", "errors", "guard", "hold", "ladder", "model", "prepare", "record", "render", "rules",
-        "store",
+        "batch", "calendar", "channels", "clock", "errors", "guard", "hold", "ladder", "model", "prepare", "record",
+        "render", "rules", "store",
     },
     "retain": {"errors", "rules", "store"},
     "measure": {"calendar", "model", "rules", "store"},

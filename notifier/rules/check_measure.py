@@ -48,7 +48,8 @@ class MeasureChecker:
             )
         if rule.separate and any(step.digest for step in rule.steps):
             self._warnings.fault(
-                draft.key("separate"), "separate: what the digest gathers would leave one by one at its slot; take one of the two out"
+                draft.key("separate"),
+                "separate: what the digest gathers would leave one by one at its slot; take one of the two out",
             )
 
     def _digest(self, step: Step) -> None:
