@@ -218,6 +218,7 @@ HOW = """- Everything runs on one machine: load, servers, database and workers s
   processes over Redis, or one process with SQLite. A run in which a message is missing is thrown away as a fault.
 - "By CPU time" is the same ratio of what all processes of a contender, its servers among them, spend on a message: what
   the clock would show on a machine that does nothing else. The verdict goes by the clock.
+- Memory is the most that a worker has held through all rounds of e-mail; with the usual settings that is 120,000 mails.
 - The other tools send a mail of the same 4 kB in two parts, rendered with jinja2, to the same `smtp-sink`. They keep
   less: Celery and Alertmanager no record of a delivery, dramatiq one UPDATE. They know no rules, consent, hours, caps.
 - Mails go over loopback without TLS to a server that does nothing: these figures bound the engine, not a provider.

@@ -216,6 +216,7 @@ class Dispatcher:
                     if self.paces.bounds(channel) and channel not in stopped and not self.is_stopping():
                         await self.paces.turn(channel, carrier.provider, one.message.sender)
                     is_late = self.clock.now() > self._last_start(carrier, prepared_at, hold)
+                    is_late = is_late or hold.has_lost(one.bundles)
                     # A drain waits for what is under way and for nothing else.
                     if is_late or channel in stopped or self.is_stopping():
                         outcomes[one.delivery_id] = None

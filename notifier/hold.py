@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from notifier.batch import Bundle, Limits
 from notifier.clock import Clock
+from notifier.model import NotificationId
 from notifier.store.claims import Claimed, renew
 from notifier.store.engine import writing
 
@@ -26,11 +27,16 @@ class Hold:
         self.ends = claimed_at + limits.lease
         self._engine, self._clock, self._limits = engine, clock, limits
         self._claims: list[Claimed] = []
+        self._lost: set[NotificationId] = set()
         self._set = [self.ends]  # every end this worker has written: what was put off since has another one
 
     def take(self, bundles: Sequence[Bundle]) -> None:
         """These are what it has in hand from now on."""
         self._claims = [one.claimed for one in bundles]
+
+    def has_lost(self, bundles: Sequence[Bundle]) -> bool:
+        """Whether a renewal came too late for one of these: another worker may have it in hand, and tells it."""
+        return any(one.claimed.id in self._lost for one in bundles)
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
@@ -53,7 +59,9 @@ class Hold:
 
     def _renew(self) -> None:
         until = self._clock.now() + self._limits.lease
+        claims = self._claims
         with writing(self._engine) as connection:
-            renew(connection, self._claims, self._set, until=until)
+            renewed = renew(connection, claims, self._set, until=until)
+        self._lost.update(one.id for one in claims if one.id not in renewed)
         self._set = [*self._set[-RENEWALS:], until]
         self.ends = max(self.ends, until)

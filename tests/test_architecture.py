@@ -51,7 +51,7 @@ KNOWS: dict[str, set[str]] = {
         "batch", "calendar", "channels", "drafts", "gate", "guard", "ladder", "merge", "model", "record", "render",
         "store",
     },
-    "hold": {"batch", "clock", "store"},
+    "hold": {"batch", "clock", "model", "store"},
     "dispatch": {
         "batch", "calendar", "channels", "clock", "errors", "guard", "hold", "ladder", "model", "prepare", "record",
         "render", "rules", "store",

@@ -79,6 +79,29 @@ def test_a_living_worker_keeps_what_it_has_beyond_its_lease_and_a_dead_one_does_
     assert [one.attempt for one in taken] == [one.attempt + 1 for one in mine]
 
 
+def test_a_worker_that_slept_beyond_its_lease_knows_what_it_has_lost(engine: Engine) -> None:
+    # Given a worker that has three in hand, and slept while another one claimed the first
+    clock, lease = SystemClock(), timedelta(seconds=1)
+    began = clock.now() - 2 * lease
+    mine = claimed(engine, 3, now=began, lease=lease)
+    hold = Hold(engine, clock, Limits(lease=lease), began)
+    hold.take([bundle(one) for one in mine])
+    with writing(engine) as connection:
+        claim(connection, [mine[0].id], now=clock.now(), lease=lease)
+
+    # When it goes on and renews
+    async def live() -> None:
+        async with hold.kept():
+            while hold.ends < clock.now():
+                await asyncio.sleep(0.02)
+
+    asyncio.run(asyncio.wait_for(live(), 30))
+    # Then it starts nothing of what the other one has, and goes on with the rest
+    assert hold.has_lost([bundle(mine[0])])
+    assert hold.has_lost([bundle(mine[1]), bundle(mine[0])])
+    assert not hold.has_lost([bundle(mine[1]), bundle(mine[2])])
+
+
 def test_a_renewal_that_fails_is_logged_and_the_next_one_is_tried(
     sqlite_engine: Engine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -157,16 +157,21 @@ def take_over(connection: Connection, ids: Iterable[NotificationId], *, now: dat
         connection.execute(taken.values(attempt=N.attempt + 1, next_attempt_at=now + lease, updated_at=now))
 
 
-def renew(connection: Connection, claims: Sequence[Claimed], ends: Sequence[datetime], *, until: datetime) -> None:
-    """Hold claims for longer: those that still end at one of `ends`. What was put off, ended or claimed since does
-    not; locked in the order of ids, as every other writer does."""
+def renew(
+    connection: Connection, claims: Sequence[Claimed], ends: Sequence[datetime], *, until: datetime
+) -> set[NotificationId]:
+    """Hold claims for longer: those that still end at one of `ends`; answers which. What was put off, ended or claimed
+    since does not; locked in the order of ids, as every other writer does."""
     attempts = {one.id: one.attempt for one in claims}
+    renewed: set[NotificationId] = set()
     for chunk in chunks(attempts):
         are_held = (among(connection, N.id, chunk), N.next_attempt_at.in_(list(ends)))
         query = select(N.id, N.attempt).where(*are_held).order_by(N.id).with_for_update()
         held = [key for key, attempt in connection.execute(query) if attempts[NotificationId(key)] == attempt]
         still = update(t.notification).where(among(connection, N.id, held))
         connection.execute(still.values(next_attempt_at=until))
+        renewed.update(NotificationId(key) for key in held)
+    return renewed
 
 
 def lock(connection: Connection, ids: Iterable[NotificationId]) -> None:
