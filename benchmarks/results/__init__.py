@@ -31,8 +31,9 @@ def save(folder: Path, result: Result) -> None:
 
 
 def read(folder: Path) -> list[Result]:
-    """Every part that was measured, by name."""
-    return [_result(json.loads(file.read_text(encoding="utf-8"))) for file in sorted(folder.glob("*.json"))]
+    """Every part that was measured, by name. Files of another shape (those of the chaos runs) are not ours to read."""
+    found = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))]
+    return [_result(one) for one in found if "part" in one and "figures" in one]
 
 
 def _result(found: dict[str, Any]) -> Result:
