@@ -24,7 +24,8 @@ from notifier.store.engine import reading, writing
 from notifier.store.rulesets import Plan, mark_applied, save_plan, save_rule_set
 from notifier.store.subjects import read_offices
 from notifier.store.verdicts import close_empty
-from tests.world import PROJECT, World
+from tests.outbox_rows import an_office
+from tests.world import PROJECT, World, wib
 
 RULE = """
 rule: stay
@@ -456,6 +457,20 @@ def test_the_smaller_of_limit_and_plan_counts(sqlite_engine: Engine, folder: Pat
     rooms = [gate.room(rule, "jakarta-barat", date(2026, 5, day)) for day in (11, 12)]
 
     assert [(room.allowed, room.reason) for room in rooms if room] == [(5, Reason.ENVELOPE), (10, Reason.LIMIT)]
+
+
+def test_what_is_let_out_is_locked_in_the_order_of_ids_before_it_is_counted(postgres_engine: Engine) -> None:
+    """S83: the database sorts names otherwise than we do, and two workers once waited for each other in a ring."""
+    with writing(postgres_engine) as connection:
+        office_id = an_office(connection)
+        keys = [(rule, office_id, DAY) for rule in ("overstayers", "overstay-early", "overstay")]
+        for key in keys:
+            daily.write_counts(connection, {key: daily.Count(BatchState.OPEN, None, 9, 9)}, {}, now=wib("2026-05-11"))
+    with statements(postgres_engine) as said, writing(postgres_engine) as connection:
+        daily.write_counts(connection, {}, dict.fromkeys(keys, 1), now=wib("2026-05-11"))
+    first, *rest = [one for one in said if "daily_batch" in one]
+    assert first.endswith("ORDER BY daily_batch.id FOR UPDATE")
+    assert all(one.startswith("UPDATE") for one in rest)
 
 
 def test_a_rule_without_limit_approval_plan_or_cap_costs_no_statement(sqlite_engine: Engine, folder: Path) -> None:

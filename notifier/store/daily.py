@@ -213,10 +213,9 @@ def write_counts(
 ) -> list[Key]:
     """Keep what a worker found out, and how many messages it lets out; answers the batches that are held only now.
 
-    Called last before the commit, in the order of keys: the rows stay locked for no longer than that.
+    Called last before the commit: the rows stay locked for no longer than that.
     """
-    if counts:  # all that will be written, in one order, before anything is added: two workers cannot wait in a ring
-        _lock_batches(connection, set(counts) | set(left))
+    _lock_batches(connection, set(counts) | set(left))
     fresh = [
         key
         for key in sorted(counts)
@@ -233,12 +232,16 @@ def write_counts(
 
 
 def _lock_batches(connection: Connection, keys: Collection[Key]) -> None:
+    """All that will be written, in the order of ids, before anything is added: two workers cannot wait in a ring.
+
+    Not in the order of names: the database sorts them in its own language, and not as we do.
+    """
     query = select(B.id).where(
         B.rule.in_({rule for rule, _, _ in keys}),
         B.office_id.in_({office for _, office, _ in keys}),
         B.day.in_({day for _, _, day in keys}),
     )
-    connection.execute(query.order_by(B.rule, B.office_id, B.day).with_for_update())
+    connection.execute(query.order_by(B.id).with_for_update())
 
 
 def _keep(connection: Connection, key: Key, count: Count, now: datetime) -> bool:
