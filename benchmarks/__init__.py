@@ -22,7 +22,10 @@ Who gives what (each takes a `Bench`):
 `parts`                 puts them together: one function for each part, giving a list of Figures
 `callbacks`             `figures(bench)`: "callbacks.vs.update" (a ratio), "callbacks.ours"
 `importing`             `figures(bench)`: "import.ours", "import.vs.copy" (a ratio)
-`planning`, `sending`   where the owner of the code has measurements of more detail: `figures(bench)`, shown besides
+`sizing`                `figures(bench)`: bytes of a row and its indexes, for each table
+`sending`, `stages`     a command of its own: the CPU of a message by stage
+`wave`                  a command of its own: a model of the morning's wave, from what was measured
+`chaos`                 a command of its own: `make chaos`, every fault we can make
 `table`                 the promises: which figure, the floor, the goal
 `report`, `charts`      docs/performance.md from what stands in benchmarks/results
 ======================  ==============================================================================================

@@ -1,4 +1,4 @@
-"""Drafts: messages to be become deliveries in the ledger and rendered messages. Sends nothing."""
+"""Drafts: what is to leave is rendered, and written into the ledger as deliveries. Sends nothing."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -55,7 +55,7 @@ class Draft:
 
 
 class Writer:
-    """Writes the deliveries of drafts and renders their messages."""
+    """Renders the messages of drafts and writes their deliveries."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Writer:
     def write(
         self, connection: Connection, drafts: Sequence[Draft], now: datetime, report: BatchReport
     ) -> tuple[list[Sending], list[Parcel]]:
-        """Write all deliveries of the batch, then render; answers the messages, and whose text could not be made."""
+        """Render each message, write its delivery; answers the messages, and those whose text could not be made."""
         if not drafts:
             return [], []
         self._note_rungs(connection, drafts)

@@ -16,7 +16,7 @@ from notifier.store.engine import writing
 
 log = logging.getLogger(__name__)
 
-#: How often a lease is renewed while it lasts: three renewals may fail before it ends.
+#: A lease is renewed each time this part of it has passed: three renewals come before it ends, two of them may fail.
 RENEWALS = 4
 
 
@@ -28,7 +28,7 @@ class Hold:
         self._engine, self._clock, self._limits = engine, clock, limits
         self._claims: list[Claimed] = []
         self._lost: set[NotificationId] = set()
-        self._set = [self.ends]  # every end this worker has written: what was put off since has another one
+        self._written = [self.ends]  # the last ends this worker has written: what was put off since has another one
 
     def take(self, bundles: Sequence[Bundle]) -> None:
         """These are what it has in hand from now on."""
@@ -61,7 +61,7 @@ class Hold:
         until = self._clock.now() + self._limits.lease
         claims = self._claims
         with writing(self._engine) as connection:
-            renewed = renew(connection, claims, self._set, until=until)
+            renewed = renew(connection, claims, self._written, until=until)
         self._lost.update(one.id for one in claims if one.id not in renewed)
-        self._set = [*self._set[-RENEWALS:], until]
+        self._written = [*self._written[-RENEWALS:], until]
         self.ends = max(self.ends, until)

@@ -3,16 +3,17 @@
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable
 from types import FrameType
 
-from notifier.errors import ConfigError
+from notifier.errors import ConfigError, NotifierError
 
 log = logging.getLogger(__name__)
 
 
 def in_processes(count: int, work: Callable[[], int]) -> int:
-    """Do the work in so many processes at once; answers with the worst of their exit codes.
+    """Do the work in so many processes at once; answers 0 when all ended well, else 1, or 2 for a wrong setting.
 
     SIGTERM and SIGINT are passed on, and each finishes what it has in hand. When one ends by itself the others are
     asked to end too, so that whoever watches this process starts all of them anew. Call it before a thread is started
@@ -34,9 +35,9 @@ def in_processes(count: int, work: Callable[[], int]) -> int:
             code = os.waitstatus_to_exitcode(status)
             if code:
                 log.error("a worker process ended with %s", code)
-            worst = max(worst, abs(code))
+            worst = max(worst, code if 0 <= code <= ConfigError.exit_code else 1)
             _stop(children)
-        return min(worst, 1)
+        return worst
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -49,6 +50,9 @@ def _start(work: Callable[[], int]) -> int:
     code = 1
     try:
         code = work()
+    except NotifierError as error:  # said once for each process, and the exit code is the error's own
+        print(f"Error: {error}", file=sys.stderr, flush=True)
+        code = error.exit_code
     except BaseException:
         log.exception("a worker process broke")
     finally:

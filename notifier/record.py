@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 STOPPED_CHANNEL_WAIT = timedelta(minutes=15)
 
 N = t.notification.c
-#: None: not started, because the lease would not have covered it.
+#: None: not started, because it was too late for it, the channel had stopped, or the worker was asked to stop.
 Outcomes = Mapping[DeliveryId, Outcome | None]
 
 

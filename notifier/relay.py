@@ -12,9 +12,8 @@ from notifier.store.engine import writing
 #: A row offered and not claimed within this time is offered again: the bell may have been lost.
 PATIENCE = timedelta(minutes=2)
 
+#: Rings for a batch of ids, urgent ones or ordinary ones.
 Ring = Callable[[Sequence[NotificationId], bool], None]
-
-
 #: How many batches may still be offered, urgent ones or ordinary ones.
 Room = Callable[[bool], int]
 

@@ -88,8 +88,8 @@ KNOWS: dict[str, set[str]] = {
     "cli": {
         "app", "calendar", "caller", "casts", "clock", "compare", "config", "coverage", "doctor", "errors",
         "explain", "gate", "intake", "measure", "messages", "model", "officer", "preview", "processes", "reconcile",
-        "rehearsal", "render", "retain", "rules", "rulesets", "run", "scheduler", "sections", "simulate", "store", "web",
-        "worker",
+        "rehearsal", "render", "retain", "rules", "rulesets", "run", "scheduler", "sections", "simulate", "store",
+        "web", "worker",
     },
     # twins that ship for tests
     "testing": {"channels", "clock", "errors", "messages", "model"},

@@ -19,7 +19,9 @@ from click.testing import CliRunner
 from sqlalchemy import Engine, func, select
 
 from notifier.cli import main
+from notifier.errors import ConfigError
 from notifier.model import TOLD
+from notifier.processes import in_processes
 from notifier.store import tables as t
 from notifier.store.engine import open_engine, reading
 from tests.office_folder import import_register, make_office
@@ -169,3 +171,18 @@ def health(port: int) -> int | None:
         return None
     finally:
         connection.close()
+
+
+@pytest.mark.parametrize("code", [0, 1, 2])
+def test_a_fault_in_a_worker_of_several_is_a_sentence_with_its_exit_code(
+    code: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def work() -> int:
+        if code == 2:
+            raise ConfigError("there are no rules here; make a folder with `notifier init`")
+        return code
+
+    assert in_processes(2, work) == code
+    said = capfd.readouterr().err
+    assert ("Error: there are no rules here" in said) == (code == 2)
+    assert "Traceback" not in said

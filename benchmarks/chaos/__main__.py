@@ -15,7 +15,7 @@ from benchmarks.chaos import disk
 from benchmarks.chaos.faults import DISK_FULL, FAULTS
 from benchmarks.chaos.play import Played, Script, play
 from benchmarks.chaos.report import Line, as_json, disk_line, is_well, lines, sentence, table
-from benchmarks.chaos.stage import Cast, Stage, stage
+from benchmarks.chaos.stage import Cast, stage
 
 RESULT = Path(__file__).parent.parent / "results" / "chaos.json"
 #: The short play: under a minute, with waits that fit into it.
@@ -72,7 +72,7 @@ def main() -> int:
                 for machine in {member.machine.name: member.machine for member in one.crew.members}.values():
                     mine = [member.name for member in one.crew.members if member.machine is machine]
                     print(f"{machine.name} ({' '.join(machine.prefix) or 'no network of its own'}): {', '.join(mine)}")
-            _explain(played, one)
+            _explain(played)
         well = is_well(played.comparison, played.happened)
         print(f"{sentence(played.comparison)}; {played.unsettled} open in the outbox; {played.seconds:.0f} s")
         figures = as_json(played.comparison, found, seconds=round(played.seconds), open=played.unsettled)
@@ -94,7 +94,7 @@ def main() -> int:
     return 0 if well else 1
 
 
-def _explain(played: Played, one: Stage) -> None:
+def _explain(played: Played) -> None:
     """What is wrong, as far as it can be said in lines."""
     assert played.comparison is not None
     for what in played.happened:

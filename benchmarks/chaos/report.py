@@ -10,8 +10,6 @@ from benchmarks.chaos.faults import DISK_FULL, FAULTS, Happened
 from benchmarks.chaos.play import Played
 from notifier.model import Channel
 
-KILLED_WORKER = 1
-
 
 @dataclass(frozen=True, slots=True)
 class Line:

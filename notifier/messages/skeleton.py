@@ -39,7 +39,7 @@ _PERSONAL: Mapping[str, tuple[str, ...]] = {
 _OF_OFFICE = ("name", "short_name", "phone", "address", "website")
 _office_values = attrgetter(*_OF_OFFICE)
 _rest_of_office = attrgetter(*(one.name for one in fields(OfficeFacts) if one.name not in _OF_OFFICE))
-#: The rest of those records goes into the key of a skeleton.
+#: The rest of the personal records goes into the key of a skeleton.
 _IMPERSONAL: Mapping[str, Callable[[Any], Hashable]] = {
     name: attrgetter(*(one.name for one in fields(record) if one.name not in _PERSONAL[name]), "__class__")
     for name, record in (
@@ -83,7 +83,7 @@ class _Opaque(str):
 
 
 class _StandInOffice:
-    """An office whose short name is a stand-in of its own."""
+    """An office with stand-ins for its words, for the short name too, which `OfficeFacts` works out by itself."""
 
     def __init__(self, office: OfficeFacts, values: Sequence[str | None]) -> None:
         self.hours_today, self.zone_label = office.hours_today, office.zone_label

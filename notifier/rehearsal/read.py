@@ -194,8 +194,3 @@ def _span(scenery: Scenery, key: Text, block: Block) -> tuple[datetime, datetime
 def _end_of_day(at: datetime, zone: ZoneInfo) -> datetime:
     day = at.astimezone(zone).date() + timedelta(days=1)
     return datetime.combine(day, time(), tzinfo=zone).astimezone(at.tzinfo) - timedelta(seconds=1)
-
-
-def known_keys() -> tuple[str, ...]:
-    """Every key of a file of tests, for its schema and its documentation."""
-    return tuple(dict.fromkeys((*FILE_KEYS, *SCENE_KEYS)))

@@ -29,7 +29,7 @@ class _Answer:
 
 
 class Alike:
-    """What the rules of one set say at one instant. Lives as long as one plan: the ledger may move on after it."""
+    """What the rules of one set say at one instant. Lives as long as one plan or one batch of a worker, no longer."""
 
     def __init__(
         self,

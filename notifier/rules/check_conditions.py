@@ -234,9 +234,3 @@ def _written(node: Node) -> str:
         case Block(entries) if len(entries) == 1:
             return f"{{{entries[0][0].value}: {_written(entries[0][1])}}}"
     return "…"
-
-
-def asks_missing(conditions: Conditions, field: str) -> bool:
-    """Whether the conditions want the field to have no value."""
-    lines = [line for condition in conditions for line in certain(condition)]
-    return any(isinstance(line, Line) and line.field == field and isinstance(line.test, Missing) for line in lines)

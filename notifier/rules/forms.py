@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from notifier.rules.fields import ATTRIBUTE_PREFIX, FIELDS, Field, FieldType
 from notifier.rules.vocabulary import VOCABULARY, Part, Word, english
-from notifier.rules.words import RULE_KEYS, SHARED_KEYS, STEP_KEYS
+from notifier.rules.words import RULE_KEYS, STEP_KEYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,6 @@ _FORMS: Mapping[str, Form] = {
 }
 RULE_FORM: Mapping[str, Form] = {key: _FORMS[key] for key in RULE_KEYS}
 STEP_FORM: Mapping[str, Form] = {key: _FORMS[key] for key in STEP_KEYS}
-SHARED_FORM: Mapping[str, Form] = {key: _FORMS[key] for key in SHARED_KEYS}
 WINDOW_FORM: Mapping[str, Form] = dict.fromkeys(("opens", "recommended", "closes"), Phrase("place"))
 
 _CHOICES: Mapping[tuple[str, ...], Part | None] = {

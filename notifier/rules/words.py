@@ -58,8 +58,6 @@ STEP_KEYS = (
 _STEPS_ONLY = ("send", "only after", "at most")
 #: What a rule may say, in the order in which it is written.
 RULE_KEYS = tuple(key for key in english(Part.KEY) if key not in _STEPS_ONLY)
-#: Keys that a rule gives its steps as a default; both may have them.
-SHARED_KEYS = tuple(key for key in STEP_KEYS if key not in _STEPS_ONLY)
 
 #: What may stand in a phrase and is no fixed word; shown to people as it is.
 A_NUMBER = "a number"

@@ -92,8 +92,8 @@ def _claimed(row: Sequence[Any]) -> Claimed:
 def find_companions(connection: Connection, claimed: Sequence[Claimed], *, now: datetime) -> list[Claimed]:
     """What may leave in one message with these and was never sent: of the same rule, office and person or household.
 
-    Due by tomorrow's beginning at the latest, or waiting for any message. Another worker may hold it in hand; nothing
-    is written before `take_over`.
+    With a moment within the longest day from now; what may really travel is for the caller to say. Another worker may
+    hold it in hand; nothing is written before `take_over`.
     """
     if not claimed:
         return []
