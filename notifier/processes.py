@@ -28,15 +28,18 @@ def in_processes(count: int, work: Callable[[], int]) -> int:
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        worst = 0
+        worst, asked_to_end = 0, False
         while children:
             pid, status = os.wait()
             children.discard(pid)
             code = os.waitstatus_to_exitcode(status)
+            if asked_to_end and code == -signal.SIGTERM:
+                code = 0  # it had not begun yet
             if code:
                 log.error("a worker process ended with %s", code)
             worst = max(worst, code if 0 <= code <= ConfigError.exit_code else 1)
             _stop(children)
+            asked_to_end = True
         return worst
     finally:
         for number, handler in before.items():
