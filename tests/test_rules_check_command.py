@@ -1,6 +1,7 @@
 """`notifier rules check` as a person, an editor and a merge request see it; and what it asks of the register."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from notifier.store.counts import desks_by_office
 from notifier.store.engine import reading
 from notifier.store.subjects import read_offices
 from tests.office_folder import make_office
+from tests.world import PROJECT
 
 #: The invented register is of this day.
 TODAY = "2026-05-04"
@@ -220,3 +222,15 @@ def test_the_desks_of_an_office_are_known_by_name(register: RegisterOfTheDay) ->
 def test_the_register_cannot_be_written_to_from_here(register: RegisterOfTheDay) -> None:
     with pytest.raises(OperationalError, match="readonly"):
         register.connection.exec_driver_sql("DELETE FROM permit")
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, lambda file: file.symlink_to("nowhere")], ids=["folder", "lost link"])
+def test_what_is_called_like_a_rule_and_is_no_file_is_a_fault(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    folder = tmp_path / "rules"
+    shutil.copytree(PROJECT / "rules", folder)
+    (folder / "abtc.yaml").unlink()
+    make(folder / "abtc.yaml")
+    command = ["rules", "check", str(folder), "--templates", str(PROJECT / "templates"), "--no-register"]
+    answer = CliRunner().invoke(main, command)
+    assert answer.exit_code == 1
+    assert "abtc.yaml:1:1: this is no file that can be read; mend it or take it out of the folder" in answer.output

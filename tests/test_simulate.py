@@ -415,6 +415,8 @@ def test_the_table_says_what_is_assumed_and_plots_weeks(world: World) -> None:
         (["--from", "2026-03-09", "--until", "2026-03-08"], "must not lie before --from"),
         (["--until", "2036-03-08"], "more than five years"),
         (["--register", "."], "holds no register"),
+        (["--from", "9999-12-31"], "in no year from 2000 to 2100"),
+        (["--html", "nowhere/page.html"], "there is no folder"),
     ],
 )
 def test_wrong_use_is_said_with_the_remedy(world: World, tmp_path: Path, words: list[str], said: str) -> None:

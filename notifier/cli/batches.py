@@ -7,7 +7,7 @@ import click
 
 from notifier.app import App
 from notifier.cli.answer import on_clock, show_json, show_table
-from notifier.cli.options import Session, format_option, on_option, pass_session
+from notifier.cli.options import Day, Session, format_option, on_option, pass_session
 from notifier.errors import ConfigError
 from notifier.model import Office, OfficeId
 from notifier.officer import approve, refuse
@@ -16,7 +16,7 @@ from notifier.store.engine import reading
 from notifier.store.subjects import read_offices
 
 #: A day as officers write it.
-DAY = click.DateTime(formats=["%Y-%m-%d"])
+DAY = Day()
 
 
 @click.group("batches", invoke_without_command=True)

@@ -51,6 +51,19 @@ class Moment(click.ParamType[date | datetime]):
         return read
 
 
+class Day(click.DateTime):
+    """A day that rules can have dates around; given to commands as an instant at its beginning."""
+
+    def __init__(self) -> None:
+        super().__init__(formats=["%Y-%m-%d"])
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        read = super().convert(value, param, ctx)
+        if read.year not in YEARS:
+            self.fail(f"{value!r} is in no year from {YEARS.start} to {YEARS.stop - 1}", param, ctx)
+        return read
+
+
 class LogFile(logging.FileHandler):
     """A log that a full disk cannot turn into tracebacks: what cannot be written there is lost."""
 

@@ -6,6 +6,7 @@ import click
 
 from notifier.cli.answer import on_clock, show_json, show_table
 from notifier.cli.options import Session, format_option, on_option, pass_session
+from notifier.errors import ConfigError
 from notifier.rulesets import apply
 from notifier.store.engine import reading
 from notifier.store.rulesets import list_versions, short
@@ -57,6 +58,8 @@ def versions(session: Session, rule: str | None, text: bool, form: str) -> None:
     app = session.app()
     with reading(app.ready_engine) as connection:
         found = list_versions(connection, rule)
+        if rule is not None and not found and list_versions(connection, None):
+            raise ConfigError(f"no rule {rule} has decided yet; `notifier rules versions` lists those that have")
     if form == "json":
         rows = [{"rule": one.rule, "version": one.digest, "since": one.since} for one in found]
         texts = [{"text": one.text} if text else {} for one in found]

@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from notifier.app import App
 from notifier.cli.answer import console, on_clock, show_json, show_table
-from notifier.cli.options import Session, format_option, on_option, pass_session, processes_option
+from notifier.cli.options import Day, Session, format_option, on_option, pass_session, processes_option
 from notifier.errors import ConfigError, NotifierError
 from notifier.intake.rows import Words
 from notifier.render import Renderer
@@ -31,7 +31,7 @@ from notifier.simulate.walk import Stage
 A_YEAR = 365
 #: Characters of the longest bar.
 BAR = 60
-day_option = click.DateTime(["%Y-%m-%d"])
+day_option = Day()
 
 
 @click.command("simulate")
@@ -77,6 +77,8 @@ def simulate(
 
     Reads the register and what was told already; sends nothing and writes nothing but the page.
     """
+    if html is not None and not html.absolute().parent.is_dir():  # said before the work, not after it
+        raise ConfigError(f"there is no folder {html.absolute().parent} for the page; make it, or name another file")
     app = session.app(on)
     rules = load_rules(folder) if folder else app.rules
     for name in names:

@@ -53,9 +53,16 @@ class Scenery:
 DESKS = ("front", "enforcement")
 
 
+#: In other years no rule has a date to count from.
+YEARS = range(2000, 2101)
+
+
 def instant(reading: Reading, text: Text, zone: ZoneInfo, *, what: str, bare: time | None = time()) -> datetime | None:
     """A day with its time on the clock of the test, in UTC; a bare day means the time `bare` of it."""
     written = text.value
+    if written[:4].isdigit() and int(written[:4]) not in YEARS:
+        reading.fault(text, f"{what}: {written} lies in no year from {YEARS.start} to {YEARS.stop - 1}")
+        return None
     with suppress(ValueError):
         if len(written) == len("2026-05-20 08:00") and written[10] == " ":
             return datetime.fromisoformat(written).replace(tzinfo=zone).astimezone(UTC)

@@ -243,6 +243,10 @@ def _files(paths: Sequence[Path], run: _Run) -> list[Path]:
             for file in sorted(path.iterdir()):
                 if file.suffix == ".yaml" and file.is_file():
                     found[file] = None
+                elif file.suffix == ".yaml":  # a folder, a link that leads nowhere: a rule that somebody misses
+                    run.reading(file).faults.append(
+                        Fault(str(file), 1, 1, "this is no file that can be read; mend it or take it out of the folder")
+                    )
                 elif file.suffix == ".yml":
                     run.reading(file).faults.append(
                         Fault(str(file), 1, 1, f'files of rules end in .yaml; rename it to "{file.stem}.yaml"')
