@@ -7,16 +7,16 @@ collide on the unique key of the cycle and nowhere else.
 import gc
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from operator import itemgetter
-from typing import Any
 
 from sqlalchemy import Connection, Engine
 
 from notifier.calendar.office import OfficeCalendar
 from notifier.concerned import Concerned, Search
+from notifier.crowd import Crowd, Settled
 from notifier.findings import Lapses, note_missing_date, note_undecided, remembered
 from notifier.model import Entry, Office, OfficeId, Reason, Subject, SubjectKind
 from notifier.reconcile import PlanReport, count, is_pending, reconcile
@@ -30,7 +30,8 @@ from notifier.store.candidates import changed_subjects, forget_changes
 from notifier.store.claims import lock
 from notifier.store.cursors import Place, advance
 from notifier.store.engine import analyse, reading, writing
-from notifier.store.planned import schedule
+from notifier.store.outlines import snapshot
+from notifier.store.planned import Planned, planned, schedule
 from notifier.store.rulesets import RuleVersion, known_versions, save_versions
 from notifier.store.subjects import read_entries, read_in_force, read_offices, read_subjects
 
@@ -38,14 +39,16 @@ log = logging.getLogger(__name__)
 
 #: How many changes, and how many subjects, one transaction looks at.
 CHANGES_AT_ONCE = 5_000
-SUBJECTS_AT_ONCE = 2_000
+SUBJECTS_AT_ONCE = 2_500
+#: Fewer subjects are looked at one by one: reading them as a crowd has a price of its own.
+WORTH_A_CROWD = 50
 #: From so many added rows on the database looks at the outbox anew: with old statistics it reads the whole of it.
 WORTH_ANALYSING = 2_000
 
 #: A subject with each rule that was asked, its decisions, and its rows of the ledger.
 Decided = tuple[Subject, Sequence[tuple[Rule, Sequence[Decision], Sequence[Entry]]]]
-#: The unique key of the outbox.
-IDENTITY = itemgetter("rule", "step", "occurrence", "subject_kind", "subject_id", "cycle", "party_id")
+#: A part without a crowd.
+NOBODY = Settled((), 0, {})
 
 
 class Planner:
@@ -84,12 +87,12 @@ class Planner:
                 forget_changes(connection, [change for change, _, _ in changes])
             if len(changes) < CHANGES_AT_ONCE:
                 break
-        with reading(self.engine) as connection:
+        with reading(self.engine) as connection, _uncollected():
             concerned, cursors = self._concerned(connection, run)
         done = 0
-        for part in _parts(concerned):
+        for part, settled in self._ahead(list(_parts(concerned)), run):
             with writing(self.engine) as connection, _uncollected():
-                self._settle_subjects(connection, part, run)
+                self._settle_subjects(connection, settled.rest, run, settled)
             done += len(part)
             if progress is not None:
                 progress(done, len(concerned))
@@ -124,6 +127,27 @@ class Planner:
 
     def _concerned(self, connection: Connection, run: "_Run") -> tuple[Concerned, dict[str, Place]]:
         return self.search.concerned(connection, read_offices(connection), run.in_force, run.now)
+
+    def _ahead(self, parts: Sequence[Concerned], run: "_Run") -> Iterator[tuple[Concerned, Settled]]:
+        """Each part with what its crowd is told; on PostgreSQL the next part is read while this one is written."""
+        if sum(map(len, parts)) < WORTH_A_CROWD:
+            yield from ((part, Settled((), 0, part)) for part in parts)
+            return
+        crowd = Crowd(self.rules, run.alike, lambda office: self.search.until(office, run.now))
+
+        def settle(part: Concerned) -> Settled:
+            with snapshot(self.engine) as connection, _uncollected():
+                return crowd.settle(connection, part)
+
+        if self.engine.dialect.name == "sqlite":  # gives way to other threads at each row, and waits for each of them
+            yield from ((part, settle(part)) for part in parts)
+            return
+        with ThreadPoolExecutor(1) as pool:
+            ahead = [pool.submit(settle, part) for part in parts[:1]]
+            for place, part in enumerate(parts, 1):
+                settled = ahead.pop().result()
+                ahead += [pool.submit(settle, following) for following in parts[place : place + 1]]
+                yield part, settled
 
     def _enter_into_force(self, connection: Connection, now: datetime) -> None:
         rows = [
@@ -168,13 +192,12 @@ class Planner:
                     run.report.undecided.append(subject)
         return answers
 
-    def _settle_subjects(self, connection: Connection, keys: Concerned, run: "_Run") -> None:
-        if not keys:
-            return
+    def _settle_subjects(self, connection: Connection, keys: Concerned, run: "_Run", settled: Settled = NOBODY) -> None:
         now, report = run.now, run.report
-        new: list[dict[str, Any]] = []
+        report.subjects += settled.subjects
+        new: list[Planned] = [*settled.rows]
         known = len(report.undecided)
-        decided = self._decided(connection, keys, run)
+        decided = self._decided(connection, keys, run) if keys else []
         for subject in report.undecided[known:]:
             note_undecided(connection, subject, now)
         # What may be written is locked in the order of ids, as workers and receipts do.
@@ -186,10 +209,9 @@ class Planner:
             if keys[subject.kind, subject.id] is None:
                 note_missing_date(connection, subject, self.rules, (one for _, all_, _ in found for one in all_), now)
             for rule, decisions, ledger in found:
-                new += reconcile(connection, subject, rule, decisions, ledger, until, now, report)
+                new += map(planned, reconcile(connection, subject, rule, decisions, ledger, until, now, report))
                 if run.lapses.former and any(one.reason is Reason.AFTER_DEADLINE for one in decisions):
                     run.lapses.look(rule, subject, self.calendar_of(subject.office), self.rules, now)
-        new.sort(key=IDENTITY)  # two planners that add the same rows in different orders would wait for each other
         added = schedule(connection, new, now=now)
         report.planned += added.total()
         for name, number in added.items():

@@ -23,9 +23,10 @@ KNOWS: dict[str, set[str]] = {
     "config": {"casts", "errors", "model", "sections"},
     "tokens": {"model"},
     # pure: values in, values out
-    "calendar": {"errors", "model"},
-    "rules": {"calendar", "errors", "model"},
-    "messages": {"errors", "model"},
+    "yaml_faults": {"errors"},
+    "calendar": {"errors", "model", "yaml_faults"},
+    "rules": {"calendar", "errors", "model", "yaml_faults"},
+    "messages": {"errors", "model", "yaml_faults"},
     # the outside world
     "channels": {"errors", "model", "tokens"},
     "store": {"errors", "model", "rules"},
@@ -36,7 +37,8 @@ KNOWS: dict[str, set[str]] = {
     "reconcile": {"model", "rules", "store"},
     "findings": {"calendar", "model", "rules", "store"},
     "concerned": {"calendar", "model", "rules", "store"},
-    "plan": {"calendar", "concerned", "findings", "model", "reconcile", "rules", "store"},
+    "crowd": {"calendar", "concerned", "model", "reconcile", "rules", "store"},
+    "plan": {"calendar", "concerned", "crowd", "findings", "model", "reconcile", "rules", "store"},
     "relay": {"model", "store"},
     "batch": {"model", "rules", "store"},
     "ladder": {"model", "rules", "store"},
@@ -96,7 +98,7 @@ KNOWS: dict[str, set[str]] = {
 }  # fmt: skip
 
 #: Rooms that touch nothing outside: values in, values out (rules and templates are read by path only).
-PURE = {"model", "errors", "clock", "tokens", "calendar", "rules", "messages"}
+PURE = {"model", "errors", "clock", "tokens", "yaml_faults", "calendar", "rules", "messages"}
 OUTSIDE_WORLD = {
     "aiosmtplib", "asyncio", "dramatiq", "httpx", "os", "psycopg", "redis", "requests", "smtplib", "socket",
     "sqlalchemy", "sqlite3", "starlette", "subprocess", "threading", "twilio", "urllib", "uvicorn",

@@ -253,9 +253,11 @@ class Everybody(Planner):
 class Register:
     """A database of its own in memory, with two planners over it: the one by queries, and the one without any."""
 
-    def __init__(self, seed: int, *, people: int = 24, permits: int = 70, cases: int = 40) -> None:
+    def __init__(
+        self, seed: int, *, people: int = 24, permits: int = 70, cases: int = 40, engine: Engine | None = None
+    ) -> None:
         self.chance = Chance(seed)
-        self.engine = open_engine("sqlite://")
+        self.engine = engine or open_engine("sqlite://")
         t.metadata.create_all(self.engine)
         self.now = NOON - timedelta(days=1)
         self.calendars: dict[Office, OfficeCalendar] = {}

@@ -70,10 +70,11 @@ def test_the_statements_of_a_plan_do_not_grow_with_the_offices(engine: Engine, t
     world = World(engine, rules=a_folder(tmp_path / "rules", STEPS), now="2026-01-20 08:00")
     world.plan()
     register(world, range(3))
-    few = statements_of_a_day(world, "2026-02-03", planned=3)  # 35 days before
-    register(world, range(3, 20))
-    # 15 days before. One more: what waits unsent is locked.
-    assert statements_of_a_day(world, "2026-02-23", planned=20) <= few + 1
+    assert statements_of_a_day(world, "2026-02-03", planned=3)  # 35 days before
+    register(world, [3])
+    few = statements_of_a_day(world, "2026-02-13", planned=4)  # 25 days: some were told before, some nothing yet
+    register(world, range(4, 20))
+    assert statements_of_a_day(world, "2026-02-23", planned=20) <= few
 
 
 def test_the_statements_of_a_plan_do_not_grow_with_the_steps(tmp_path: Path) -> None:
@@ -86,7 +87,7 @@ def test_the_statements_of_a_plan_do_not_grow_with_the_steps(tmp_path: Path) -> 
         register(world, range(3))
         found.append(statements_of_a_day(world, "2026-02-03", planned=3))
         engine.dispose()
-    assert found[0] == found[1]
+    assert found[1] <= found[0] + 1  # one more: what earlier steps have told is read
 
 
 def test_planning_the_same_moment_again_looks_at_nobody_and_writes_one_cursor(engine: Engine, tmp_path: Path) -> None:

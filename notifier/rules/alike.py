@@ -57,11 +57,11 @@ class Alike:
         Where there are none, decisions with a recipient are left out that say no or have a moment after `until`, the
         end of the office's today: nothing is planned for them.
         """
-        reads = self._reads_of(rule)
+        reads = self.reads_of(rule)
         # A case is in a stay of its own, and what a silenced rule says depends on what another one reads (S85).
         if not self.share or subject.kind is SubjectKind.CASE or reads.is_alone:
             return self._ask(rule, subject, ledger)
-        calendar, office_class = self._offices.get(subject.office.id) or self._class_of(subject.office)
+        calendar, office_class = self._offices.get(subject.office.id) or self.class_of(subject.office)
         key, parties = reads.kind_of(subject, ledger, calendar, office_class)
         known = self._known.get((id(rule), key))
         if known is None:
@@ -82,13 +82,15 @@ class Alike:
         """What a decision about this subject stands on."""
         return Ground(self.calendar_of(subject.office), self.rules, self.in_force, self.adult_age)
 
-    def _reads_of(self, rule: Rule) -> Reads:
+    def reads_of(self, rule: Rule) -> Reads:
+        """What the rule can see of a subject at this instant."""
         reads = self._reads.get(id(rule))
         if reads is None:
             reads = self._reads[id(rule)] = Reads(rule, self.rules, Span(self.now, self.now), self.adult_age)
         return reads
 
-    def _class_of(self, office: Office) -> tuple[OfficeCalendar, int]:
+    def class_of(self, office: Office) -> tuple[OfficeCalendar, int]:
+        """The calendar of an office, and the number of those that compute alike."""
         calendar = self.calendar_of(office)
         self._offices[office.id] = found = calendar, self._classes.number(office, calendar)
         return found

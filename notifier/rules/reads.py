@@ -89,7 +89,8 @@ class Reads:
         """The key of a subject, and its recipients in the order in which the key numbers them."""
         facts, (first, last) = subject.facts, self._days_at(calendar)
         held, slots, parties = self._held(subject, first, last)
-        bases = self._bases_of(subject)
+        kind = subject.facts.get("type")
+        bases = self.bases_at(subject.office.code, None if kind is None else str(kind))
         key: tuple[Hashable, ...] = (
             office_class,
             held,
@@ -109,7 +110,7 @@ class Reads:
         if self.asks_changes:
             key += (tuple(sorted((field, at) for field, at in subject.changed.items() if field in self.asked)),)
         if entries:
-            key += (self._ledger(entries, slots, calendar),)
+            key += (self.told(entries, slots, calendar),)
         if self.is_alone or (entries and subject.kind is SubjectKind.CASE):
             key += (subject.id,)
         return key, parties
@@ -172,7 +173,9 @@ class Reads:
                 found.append((field, tuple(one.value for one in seen)))
         return tuple(found)
 
-    def _ledger(self, entries: Sequence[Entry], slots: Mapping[int, int], calendar: OfficeCalendar) -> Hashable:
+    def told(self, entries: Sequence[Entry], slots: Mapping[int, int], calendar: OfficeCalendar) -> Hashable:
+        """The ledger of a subject as far as it has a say, with its recipients by their numbers."""
+
         def when(instant: datetime | None) -> date | datetime | None:
             exact = self.asks_moves or self.asks_beginnings
             return instant if instant is None or exact else calendar.day_of(instant)
@@ -192,10 +195,9 @@ class Reads:
             for one in entries
         )
 
-    def _bases_of(self, subject: Subject) -> tuple[str, ...]:
-        """The register's own dates that the rule counts from, windows and deadlines looked through."""
-        kind = subject.facts.get("type")
-        where = (subject.office.code, None if kind is None else str(kind))
+    def bases_at(self, office: str, kind: str | None) -> tuple[str, ...]:
+        """The register's own dates that the rule counts from for a type of document, windows looked through."""
+        where = (office, kind)
         if where not in self._bases:
             found = {base_field(anchor, *where, self.rules, self.rule) or anchor.name for anchor in self.anchors}
             if self.is_halfway:  # begins at the issue (S16)

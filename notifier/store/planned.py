@@ -31,7 +31,6 @@ from notifier.model import NotificationState
 from notifier.store import tables as t
 from notifier.store.types import Ids
 
-Rows = Sequence[Mapping[str, Any]]
 N = t.notification.c
 #: What is each row's own; all the rest it may share.
 OWN = ("subject_id", "party_id", "in_place_of", "office_id")
@@ -50,36 +49,50 @@ SHARED = (
     "next_attempt_at",
     "rungs",
 )
+#: A row to be added: the first four of SHARED, the row's own (OWN), its cycle, and all of SHARED. What rows share they
+#: should share as one object: it is compared a million times.
+Planned = tuple[tuple[Any, ...], int, int, int | None, int, str, tuple[Any, ...]]
+#: The unique key of the outbox.
+IDENTITY = itemgetter(0, 1, 5, 2)
 #: How every planned row begins.
 BLANK = {"state": NotificationState.SCHEDULED.value, "forced": False, "attempt": 0, "rung": 0, "tries": 0}
 #: The word of the event.
 PLANNED = "planned"
 
 
-def schedule(connection: Connection, rows: Rows, *, now: datetime) -> Counter[str]:
+def planned(row: Mapping[str, Any]) -> Planned:
+    """A whole row in the form that is written."""
+    head, *own = [row[name] for name in OWN]
+    shared = tuple([row[name] for name in SHARED])
+    return shared[:4], head, *own, row["cycle"], shared
+
+
+def schedule(connection: Connection, rows: Sequence[Planned], *, now: datetime) -> Counter[str]:
     """Add notifications that are not there yet, each with its event; answers how many of each rule were added.
 
-    In the order given: two planners that add the same rows in different orders would wait for each other.
+    In the order of the unique key: two planners that add the same rows in different orders would wait for each other.
     """
     if not rows:
         return Counter()
+    rows = sorted(rows, key=IDENTITY)
     if connection.dialect.name == "postgresql":
         return _on_postgresql(connection, rows, now)
     return _on_sqlite(connection, rows, now)
 
 
-def _on_postgresql(connection: Connection, rows: Rows, now: datetime) -> Counter[str]:
+def _on_postgresql(connection: Connection, rows: Sequence[Planned], now: datetime) -> Counter[str]:
     places, shapes = _shapes(rows)
-    values: dict[str, Any] = {f"own_{name}": [row[name] for row in rows] for name in OWN}
+    _, *own, _, _ = zip(*rows, strict=True)
+    values: dict[str, Any] = {f"own_{name}": list(column_) for name, column_ in zip(OWN, own, strict=True)}
     values |= {f"shared_{name}": list(column_) for name, column_ in zip(SHARED, zip(*shapes, strict=True), strict=True)}
     answer = connection.execute(_adding(), {**values, "places": places, "now": now})
     return Counter({row.rule: row.added for row in answer})
 
 
-def _shapes(rows: Rows) -> tuple[list[int], list[tuple[Any, ...]]]:
+def _shapes(rows: Sequence[Planned]) -> tuple[list[int], list[tuple[Any, ...]]]:
     """What the rows share, each once, and for every row the place of its own, counted from 1."""
     known: dict[tuple[Any, ...], int] = {}
-    places = [known.setdefault(tuple([row[name] for name in SHARED]), len(known) + 1) for row in rows]
+    places = [known.setdefault(row[-1], len(known) + 1) for row in rows]
     return places, list(known)
 
 
@@ -121,7 +134,7 @@ def _unnested(name: str, types: Mapping[str, Any], *, first: str = "") -> Any:
     return unnested.render_derived(name)
 
 
-def _on_sqlite(connection: Connection, rows: Rows, now: datetime) -> Counter[str]:
+def _on_sqlite(connection: Connection, rows: Sequence[Planned], now: datetime) -> Counter[str]:
     # Nobody else writes until the transaction ends, and ids count up: what is above the last one is ours.
     last = connection.scalar(select(func.max(N.id))) or 0
     places, shapes = _shapes(rows)
@@ -139,8 +152,7 @@ def _on_sqlite(connection: Connection, rows: Rows, now: datetime) -> Counter[str
         )
         for shape in shapes
     ]
-    mine = itemgetter(*OWN)
-    values = [ready[place - 1] + mine(row) for place, row in zip(places, rows, strict=True)]
+    values = [ready[place - 1] + row[1:5] for place, row in zip(places, rows, strict=True)]
     connection.exec_driver_sql(_insert_once(names), values)
     fresh = N.id > last
     story = select(N.id, literal(now, t.event.c.at.type), literal(PLANNED, t.event.c.what.type)).where(fresh)

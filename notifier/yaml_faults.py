@@ -2,12 +2,15 @@
 
 import yaml
 
+from notifier.errors import Fault
+
+UNPRINTABLE = "an unprintable sign stands here; take it out"
 _INDENTED = "this line is not indented like the lines it belongs to; give them the same number of blanks"
 _WORD_TOO_MANY = "a word too many stands here, perhaps after a quote or a bracket; put the whole text in quotes"
 _LIST_HERE = "no list with - may begin here; write [one, two], or begin the list on the next line"
 _CLOSES = "a closing bracket stands here and none was opened; take it out"
 _OWN_SIGN = "no value may begin with this sign; put the text in quotes"
-_ENDED = "the rule ends before this line; take out a line of dots, or one that begins with %"
+_ENDED = "the text ends before this line; take out a line of dots, or one that begins with %"
 
 #: Part of what YAML says, and what is told instead. The first that fits is taken.
 _SAYINGS = (
@@ -33,9 +36,26 @@ _SAYINGS = (
     ("expected ',' or", "a comma or a closing bracket is missing in this list"),
     ("undefined alias", "aliases (*name) are not used; write the lines out"),
     ("expected '<document start>'", _ENDED),
+    ("found another document", "one file holds one text; take the line --- out"),
 )
 #: Where YAML notices these is beyond the place to be mended, which is where it began to read.
 _TOLD_WHERE_IT_BEGAN = ("unexpected end of stream", "could not find expected ':'", "expected ',' or")
+
+
+def fault_of_yaml(file: str, text: str, error: yaml.YAMLError) -> Fault:
+    """The fault of a text that a loader could not read, with its place and remedy; `error` is what the loader raised.
+
+    The text is read once more by the loader written in Python, whose words the sayings know; the one in C has others.
+    """
+    try:
+        yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as found:
+        error = found
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark, sentence = place_and_sentence(error, text)
+        return Fault(file, mark.line + 1, mark.column + 1, sentence) if mark else Fault(file, 1, 1, sentence)
+    before = text[: getattr(error, "position", 0)]
+    return Fault(file, before.count("\n") + 1, len(before) - before.rfind("\n"), UNPRINTABLE)
 
 
 def place_and_sentence(error: yaml.MarkedYAMLError, text: str) -> tuple[yaml.Mark | None, str]:
