@@ -128,6 +128,8 @@ def clean(receipt: Receipt) -> Receipt:
 
 
 def _clean(text: str) -> str:
+    if text.isprintable():  # neither NUL nor half a character is; nearly every text is, and this costs nothing
+        return text
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 

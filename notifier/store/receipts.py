@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
@@ -20,7 +20,6 @@ from sqlalchemy import (
     cast,
     column,
     func,
-    insert,
     literal,
     or_,
     select,
@@ -30,6 +29,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import OperationalError, StatementError
 
 from notifier.model import DELIVERY_MOVES, Channel, DeliveryId, DeliveryState, NotificationId, Receipt, origins
+from notifier.store.bulk import among
+from notifier.store.many import insert_each
 from notifier.store.tables import delivery, receipt
 from notifier.store.types import Instant
 
@@ -92,7 +93,7 @@ def find_by_reference(connection: Connection, references: Collection[Reference])
         return {}
     statement = (
         select(delivery.c.provider, delivery.c.reference, func.max(delivery.c.id))
-        .where(delivery.c.reference.in_(sorted({reference for _, reference in references})))
+        .where(among(connection, delivery.c.reference, sorted({reference for _, reference in references})))
         .group_by(delivery.c.provider, delivery.c.reference)
     )
     return {(row[0], row[1]): DeliveryId(row[2]) for row in connection.execute(statement)}
@@ -103,7 +104,7 @@ def lock(connection: Connection, identities: Collection[DeliveryId]) -> dict[Del
     columns = [delivery.c[name] for name in ("id", "notification_id", "channel", "address", "state", "reference")]
     statement = (
         select(*columns)
-        .where(delivery.c.id.in_(sorted(identities)))
+        .where(delivery.c.id.in_(sorted(identities)))  # each bound by itself: a number too large is refused
         .order_by(delivery.c.id)
         .with_for_update(key_share=True)
     )
@@ -132,7 +133,7 @@ def move(connection: Connection, moves: Sequence[Move], *, now: datetime) -> Non
             updated_at=now,
         )
     )
-    connection.execute(statement, {"moves": json.dumps([asdict(one) for one in moves])})
+    connection.execute(statement, {"moves": json.dumps([_as_json(one) for one in moves])})
 
 
 def keep(connection: Connection, receipts: Sequence[Kept], *, now: datetime) -> None:
@@ -152,7 +153,7 @@ def keep(connection: Connection, receipts: Sequence[Kept], *, now: datetime) -> 
         }
         for kept in receipts
     ]
-    connection.execute(insert(receipt), rows)
+    insert_each(connection, receipt, rows)
 
 
 def find_orphans(connection: Connection, *, since: datetime | None) -> list[Orphan]:
@@ -207,6 +208,10 @@ def in_halves(connection: Connection, items: Sequence[Item], write: Callable[[Se
         middle = len(items) // 2
         return in_halves(connection, items[:middle], write) + in_halves(connection, items[middle:], write)
     return []
+
+
+def _as_json(one: Move) -> dict[str, object]:
+    return {"id": one.id, "state": one.state, "reason": one.reason, "code": one.code, "reference": one.reference}
 
 
 def _recordset(dialect: str) -> FromClause:

@@ -8,15 +8,17 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from html import escape
 from typing import TypeVar
+from urllib.parse import parse_qs
 
 import uvicorn
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notifier.channels.twilio_forms import parse_inbound, parse_status
 from notifier.clock import Clock
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+STATUS_PATH = "/twilio/status"
 #: Seconds after which a provider or person is asked to try again.
 RETRY_AFTER = {"Retry-After": "5"}
 #: An opt-out page has a secret in its address: not to be stored, framed, or told to another site.
@@ -65,20 +68,29 @@ class Needs:
     limits: Limits = field(default_factory=Limits)
 
 
-def create_app(needs: Needs) -> Starlette:
-    """The application; opens nothing before it is started, and keeps everything it knows inside itself."""
+def create_app(needs: Needs) -> ASGIApp:
+    """The application; opens nothing before it is started, and keeps everything it knows inside itself.
+
+    Status callbacks, a thousand for each request of a person, do not pass through Starlette: its layers cost several
+    times what the callback itself does.
+    """
     door = _Door(needs)
     routes = [
-        Route("/twilio/status", door.status, methods=["POST"]),
         Route("/twilio/inbound", door.inbound, methods=["POST"]),
         Route("/u/{token}", door.optout, methods=["GET", "POST"]),
         Route("/health", door.health, methods=["GET"]),
     ]
     handlers = {HTTPException: _refuse}
-    return Starlette(routes=routes, lifespan=door.lifespan, exception_handlers=handlers)
+    others = Starlette(routes=routes, lifespan=door.lifespan, exception_handlers=handlers)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        is_status = scope["type"] == "http" and scope["path"] == STATUS_PATH
+        await (door.status if is_status else others)(scope, receive, send)
+
+    return app
 
 
-def serve(app: Starlette, *, host: str, port: int) -> None:
+def serve(app: ASGIApp, *, host: str, port: int) -> None:
     """Answer until SIGTERM or SIGINT, and finish what is under way. No access log: addresses are secrets.
 
     Raises ConfigError when nobody can listen there: the name is unknown, the port is taken or not allowed.
@@ -116,21 +128,31 @@ class _Door:
             queue.close()
             await running
 
-    async def status(self, request: Request) -> Response:
+    async def status(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What became of a message. Answered once it is safe, so that the provider can forget it."""
-        form = await self._signed_form(request)
-        receipt = replace(parse_status(form), delivery_id=_delivery_id(request.query_params.get("delivery")))
-        if self._queue is None:
-            raise RuntimeError("the application was not started: its lifespan must run")
         try:
-            await self._queue.put(receipt)
-        except NotStored as error:
-            raise HTTPException(503, headers=RETRY_AFTER) from error
-        return Response(status_code=204)
+            if scope["method"] != "POST":
+                raise HTTPException(405, headers={"Allow": "POST"})
+            form = await self._signed_form(scope, receive)
+            named = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).get("delivery")
+            receipt = replace(parse_status(form), delivery_id=_delivery_id(named[-1] if named else None))
+            if self._queue is None:
+                raise RuntimeError("the application was not started: its lifespan must run")
+            try:
+                await self._queue.put(receipt)
+            except NotStored as error:
+                raise HTTPException(503, headers=RETRY_AFTER) from error
+        except ClientDisconnect:
+            return
+        except HTTPException as refusal:
+            await _refusal(refusal)(scope, receive, send)
+        else:
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
 
     async def inbound(self, request: Request) -> Response:
         """A reply. The answer is the same for every sender, so that nobody can ask who is registered."""
-        inbound = parse_inbound(await self._signed_form(request))
+        inbound = parse_inbound(await self._signed_form(request.scope, request.receive))
         words, now = self._needs.words, self._needs.clock.now()
         reply = None
         if words.wish(inbound) is not None:  # the others need no database
@@ -146,7 +168,8 @@ class _Door:
             return HTMLResponse(pages.unknown_page(), 404, PRIVATE)
         if request.method != "POST":
             return HTMLResponse(pages.ask_page(claim.channel), headers=PRIVATE)
-        await read_body(request)  # mail programs send it in either form; the address alone says everything
+        # Mail programs send it in either form; the address alone says everything.
+        await read_body(request.scope, request.receive)
         key, now = self._needs.signing_key, self._needs.clock.now()
         try:
             await self._stored(lambda connection: unsubscribe(connection, claim, key=key, now=now))
@@ -163,10 +186,9 @@ class _Door:
     def _claim(self, token: str) -> Claim | None:
         return read_token(self._needs.signing_key, token) if self._needs.signing_key else None
 
-    async def _signed_form(self, request: Request) -> dict[str, str]:
+    async def _signed_form(self, scope: Scope, receive: Receive) -> dict[str, str]:
         needs = self._needs
-        form = await read_signed_form(request, token=needs.auth_token, public_url=needs.public_url)
-        return dict(form)
+        return await read_signed_form(scope, receive, token=needs.auth_token, public_url=needs.public_url)
 
     async def _stored(self, work: Callable[[Connection], T]) -> T:
         """Do the work in one transaction, in a thread; a database that cannot answers 503."""
@@ -194,6 +216,10 @@ class _Door:
 
 def _refuse(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    return _refusal(error)
+
+
+def _refusal(error: HTTPException) -> Response:
     return PlainTextResponse(error.detail, error.status_code, error.headers)
 
 

@@ -19,8 +19,8 @@ class NotStored(Exception):
 class Limits:
     """How receipts are grouped. `linger` is in seconds; beyond `room` waiting receipts no more are taken."""
 
-    size: int = 200
-    linger: float = 0.05
+    size: int = 1_000
+    linger: float = 0.005
     room: int = 20_000
 
 
