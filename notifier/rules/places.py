@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 import pendulum
 
@@ -182,6 +183,7 @@ def deadline_day(rule: Rule, dates: Dates, calendar: OfficeCalendar, windows: Ru
     return None if value is None else as_day(value, calendar)
 
 
+@lru_cache(16_384)  # the same few days are asked for again and again; pendulum takes its time
 def _add_months(day: date, months: int) -> date:
     # A plain date minus a pendulum duration counts a month as 30 days; pendulum's own date clamps to the month.
     moved = pendulum.date(day.year, day.month, day.day).add(months=months)
