@@ -296,9 +296,9 @@ default time: 09:00
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("default time: [", "calendar.yaml:1:16: this is not YAML"),
-        ("name: \x00", "calendar.yaml:1:1: this is not YAML"),
-        ("a: 1\n---\nb: 2", "calendar.yaml:2:1: this is not YAML"),
+        ("default time: [", "calendar.yaml:1:16: a value is missing here, or a sign stands"),
+        ("name: \x00", "calendar.yaml:1:7: an unprintable sign stands here; take it out"),
+        ("a: 1\n---\nb: 2", "calendar.yaml:2:1: one file holds one text; take the line --- out"),
         ("- 1", "calendar.yaml:1:1: keys are expected here: country"),
         ("country: XX", 'calendar.yaml:1:10: no calendar for the country "XX"'),
         ("default time: [a]", "calendar.yaml:1:15: one word or number is expected here"),

@@ -514,6 +514,22 @@ def test_of_occurrences_slept_through_only_the_newest_goes() -> None:
     decisions = judged(rule, a_permit("2026-06-30"), now="2026-04-22 10:00")
 
     assert [one.occurrence for one in decisions if one.verdict is Verdict.GOES] == [4]
+    assert [one.detail for one in decisions[:4]] == ["weekly#4", "weekly#4", "weekly#4", ""]
+
+
+def test_of_a_series_the_number_of_what_was_told_is_named() -> None:
+    """S35, S36, S93: of a step that comes once, its name alone stands there."""
+    every = "every 7 days from 90 days before expiry until expiry"
+    rule = a_rule(*steps(weekly=every, month="30 days before expiry"), deadline="expiry")
+    permit, cycle = a_permit("2026-06-30"), "expiry=2026-06-30"
+    ledger = [told("weekly", "2026-05-29 08:00", occurrence=9, cycle=cycle)]
+
+    said = {
+        (one.step.name, one.occurrence): (one.reason, one.detail)
+        for one in judged(rule, permit, ledger, now="2026-05-29 12:00")
+    }
+    assert said["weekly", 7] == (Reason.SPENT, "month")
+    assert said["month", 0] == (Reason.TOLD_TODAY, "weekly#9")
 
 
 def test_a_correction_repeats_nothing_and_moves_what_is_pending() -> None:

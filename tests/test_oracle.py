@@ -202,6 +202,44 @@ def test_a_late_step_waits_for_the_next_day_when_something_was_told_today(tmp_pa
     assert told(text, story, tmp_path) == [("early", "2026-04-10 09:00"), ("early", "2026-04-11 07:00")]
 
 
+def test_a_step_that_a_corrected_date_moves_into_the_past_waits_for_the_next_day_and_is_told(tmp_path: Path) -> None:
+    """S36, S48: it was no step of the day on which the rule spoke in the life before, so nothing replaced it there."""
+    text = """deadline: expiry
+steps:
+  ahead: {send: every 10 days from 60 days before expiry until 30 days before expiry}
+"""
+    story = a_permit("2026-08-10 08:00", expiry=date(2026, 10, 12))
+    story = later(story, "2026-09-02 11:00", expiry=date(2026, 9, 22))
+    expected, got = compare(by_hand(text, tmp_path), story)
+
+    assert expected == got
+    assert [(number, minute) for _, number, _, minute in got] == [
+        (1, "2026-08-13 09:00"),
+        (2, "2026-08-21 09:00"),
+        (3, "2026-09-02 09:00"),
+        (4, "2026-09-03 07:00"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("moves", "and_then"), [("2026-07-27 20:00", []), ("2026-03-18 05:00", [("now", "2026-03-18 12:00")])]
+)
+def test_a_life_that_another_calendar_makes_began_when_its_date_was_first_held(
+    moves: str, and_then: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    """S3, S17, S47, S48: of eight working days it is a correction in Amsterdam, in Makassar a renewal, and late."""
+    text = """correction: 8 working days
+steps:
+  now: {send: at once}
+"""
+    story = a_permit("2026-03-16 08:00", office="amsterdam", expiry=date(2026, 4, 11))
+    story = later(story, "2026-03-16 18:00", expiry=date(2026, 4, 22))
+    story = later(story, moves)
+    story[-1]["office"] = "makassar"
+
+    assert told(text, story, tmp_path) == [("now", "2026-03-16 08:00"), *and_then]
+
+
 def test_before_the_day_in_a_far_zone_is_the_last_minute_that_is_left_there(tmp_path: Path) -> None:
     """S30, S31: noon in Denpasar is midnight in New York, whose morning is too late; 07:59 is 19:59 there."""
     text = """deadline: expiry at closing time

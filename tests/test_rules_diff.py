@@ -235,14 +235,35 @@ def test_revisions_of_the_folder_are_read_from_git(world: World, tmp_path: Path)
     assert diff(world, "HEAD~1:rules", home / "rules", rules=home / "rules")["plan"] == answer["plan"]
 
 
-@pytest.mark.parametrize("what", ["HEAD~99", "nowhere", "--help-me", ":rules"])
-def test_what_is_no_version_is_said(world: World, tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("HEAD~99", "HEAD~99 is neither active, nor a folder, nor a revision that git knows"),
+        ("nowhere", "nowhere is neither active"),
+        ("--help-me", "--help-me is neither active"),
+        (":rules", ":rules is neither active"),
+        ("", "an empty word is neither active"),
+        (" ", "an empty word is neither active"),
+        ("HEAD:nowhere", "HEAD:nowhere: in the revision HEAD there is no folder nowhere; write it as HEAD:FOLDER"),
+    ],
+)
+def test_what_is_no_version_is_said_in_words_of_our_own(world: World, tmp_path: Path, what: str, told: str) -> None:
     """Exit code 2, whatever git says."""
     rules_of(tmp_path / "office", STAY)
     git(tmp_path / "office", "init")
+    git(tmp_path / "office", "add", ".")
+    git(tmp_path / "office", "commit", "-m", "first")
     done = run(world, "rules", "diff", "--on", "2026-03-02", "--", what, "active", rules=tmp_path / "office")
     assert done.exit_code == 2
-    assert "revision" in done.output
+    assert told in done.output
+    assert "fatal" not in done.output
+
+
+def test_a_revision_where_no_repository_is_is_said(world: World, old: Path) -> None:
+    done = run(world, "rules", "diff", "--on", "2026-03-02", "HEAD~1", "active", rules=old)
+    assert done.exit_code == 2
+    assert f"there is no folder HEAD~1, and at {old} git finds no repository" in done.output
+    assert "fatal" not in done.output
 
 
 def test_without_git_a_revision_is_a_fault_in_words(

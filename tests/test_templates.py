@@ -94,7 +94,7 @@ FAULTS = [
     ("whatsapp-hole/whatsapp.id.yaml", 2, 1, "without a hole"),
     ("whatsapp-hole/whatsapp.id.yaml", 2, 1, "they must be the same"),
     ("whatsapp-no-stop/whatsapp.id.yaml", 2, 1, "how to stop"),
-    ("whatsapp-not-yaml/whatsapp.id.yaml", 2, 1, "not YAML"),
+    ("whatsapp-not-yaml/whatsapp.id.yaml", 2, 1, "a value is missing here"),
     ("whatsapp-secret/whatsapp.id.yaml", 5, 6, "case.number is secret"),
     ("whatsapp-sid/whatsapp.id.yaml", 1, 14, "content_sid must be HX"),
     ("whatsapp-too-long/whatsapp.id.yaml", 1, 1, "the limit is 1024"),
@@ -165,6 +165,26 @@ def test_broken_templates_are_not_loaded_and_all_faults_are_told() -> None:
         Templates.load(BROKEN)
 
     assert len(refused.value.faults) > 12
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("day: hari\n week: pekan\n", "2:6: a colon stands where none can; put the text in quotes"),
+        ("day: [hari, minggu\nweek: pekan\n", "1:6: a comma or a closing bracket is missing in this list"),
+        ("day: 'hari\n", "1:6: a quote is opened and not closed"),
+        ("day: \x07hari\n", "1:6: an unprintable sign stands here; take it out"),
+    ],
+)
+@pytest.mark.parametrize("file", ["shared/words.id.yaml", "hello/whatsapp.id.yaml"])
+def test_a_file_that_yaml_cannot_read_is_told_in_plain_words_and_at_its_place(
+    file: str, text: str, told: str, tmp_path: Path
+) -> None:
+    faults = read_library(write(tmp_path, {file: text})).faults
+
+    assert [str(one)[: len(f"{tmp_path / file}:{told}")] for one in faults if file in one.file] == [
+        f"{tmp_path / file}:{told}"
+    ]
 
 
 def test_a_folder_that_is_not_there_is_a_fault(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Rules in Indonesian words and back, faults of Indonesian files, and the one spelling of a rule file."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -399,6 +400,20 @@ def test_format_writes_no_file_when_one_is_at_fault(tmp_path: Path) -> None:
     answer = run("format", "--write", str(tmp_path))
     assert answer.exit_code == 1
     assert "mixed.yaml:21:5: " in answer.output
+    assert (tmp_path / "untidy.yaml").read_text() == UNTIDY
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda file: file.mkdir(), lambda file: file.symlink_to("/nowhere")],
+    ids=["a folder", "a link to nothing"],
+)
+def test_format_says_which_file_cannot_be_read(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    (tmp_path / "untidy.yaml").write_text(UNTIDY)
+    make(tmp_path / "other.yaml")
+    answer = run("format", "--write", str(tmp_path))
+    assert answer.exit_code == 1
+    assert answer.output.startswith(f"{tmp_path / 'other.yaml'}:1:1: the file cannot be read (")
     assert (tmp_path / "untidy.yaml").read_text() == UNTIDY
 
 

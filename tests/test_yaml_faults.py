@@ -48,7 +48,7 @@ SLIPS = [
     ("A sentence", "> 3 days", "2:10 a text that begins with | or > goes in quotes"),
     ("A sentence", '"a \\d"', "2:12 a \\ between double quotes begins a code; write single quotes"),
     ("A sentence", '"C:\\u0"', "2:13 a \\ between double quotes begins a code; write single quotes"),
-    ("to: sponsor", "...\nto: sponsor", "8:1 the rule ends before this line; take out a line of dots, or one that"),
+    ("to: sponsor", "...\nto: sponsor", "8:1 the text ends before this line; take out a line of dots, or one that"),
 ]
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import yaml
 
 from notifier.calendar import national
-from notifier.calendar.nodes import Entries, Reader, not_yaml, plain, read_mapping
+from notifier.calendar.nodes import Entries, Reader, plain, read_mapping
 from notifier.errors import Fault, FaultsFound
+from notifier.yaml_faults import fault_of_yaml
 
 #: Beside the rules of an office.
 CALENDAR_FILE = "calendar.yaml"
@@ -112,7 +113,7 @@ def parse_calendar(text: str, file: str = CALENDAR_FILE) -> CalendarData:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
-        raise FaultsFound([not_yaml(file, error)]) from error
+        raise FaultsFound([fault_of_yaml(file, text, error)]) from error
     if root is None:
         return CalendarData()
     data = _calendar(read_mapping(reader, root, _KEYS))

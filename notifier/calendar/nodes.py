@@ -227,13 +227,6 @@ def unknown(word: str, allowed: Sequence[str]) -> str:
     return f'"{word}" is not known here; ' + (f'write "{near[0]}"' if near else f"write {', '.join(allowed)}")
 
 
-def not_yaml(file: str, error: yaml.YAMLError) -> Fault:
-    """The fault of a file that is not even YAML."""
-    mark = getattr(error, "problem_mark", None)
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    return Fault(file, line, column, f"this is not YAML: {getattr(error, 'problem', None) or error.args[0]}")
-
-
 def plain(node: yaml.Node) -> Plain:
     """The text of a node without its places and comments."""
     if isinstance(node, yaml.MappingNode):

@@ -19,7 +19,7 @@ from notifier.model import Channel, EmailMessage, Message, SmsMessage, WhatsAppM
 from notifier.preview import Leaf, Preview
 from notifier.preview import preview as preview_rule
 from notifier.rules.decision import Decision
-from notifier.rules.rule import Every
+from notifier.rules.steps import numbered
 
 
 @click.command("preview")
@@ -195,8 +195,7 @@ def _rows(found: Explanation) -> list[tuple[str, str, str, str, str]]:
 
 def numbered_step(decision: Decision) -> str:
     """Its name; of a series with the number of the time, as tests of rules write it."""
-    is_series = isinstance(decision.step.send, Every) and decision.occurrence
-    return f"{decision.step.name}#{decision.occurrence}" if is_series else decision.step.name
+    return numbered(decision.step, decision.occurrence)
 
 
 def _recipient(answer: Answer) -> str:

@@ -20,9 +20,8 @@ from notifier.messages.templates import Templates
 from notifier.model import Channel
 from notifier.rules.check import Known
 from notifier.rules.load import check_rules
-from notifier.store import migrate
 from notifier.store.counts import desks_by_office
-from notifier.store.engine import reading
+from notifier.store.engine import first_line, reading
 from notifier.store.subjects import read_offices
 
 
@@ -111,7 +110,9 @@ def _known(templates: Templates | None, calendar: CalendarData | None, session: 
 @contextmanager
 def _register(app: App, is_wanted: bool | None) -> Iterator[RegisterOfTheDay | None]:
     """The register of the settings; None when it is not wanted, or not there and not asked for."""
-    if is_wanted is False or (is_wanted is None and not has_database(app)):
+    if is_wanted is False or (
+        is_wanted is None and not has_database(app, "the rules are not compared with a register")
+    ):
         yield None
         return
     with reading(app.ready_engine) as connection:
@@ -121,14 +122,19 @@ def _register(app: App, is_wanted: bool | None) -> Iterator[RegisterOfTheDay | N
         yield RegisterOfTheDay(connection, offices, app.calendar_of, app.clock.now()) if offices else None
 
 
-def has_database(app: App) -> bool:
-    """Whether there is a database at this program's own revision. Never makes one."""
+def has_database(app: App, without: str) -> bool:
+    """Whether there is a database at this program's own revision. Never makes one.
+
+    Of one that is there and cannot be asked it says on standard error why, and what goes on `without` it.
+    """
     url = make_url(app.settings.database_url)
     if url.get_backend_name() == "sqlite" and not (url.database and Path(url.database).is_file()):
         return False
     try:
-        return migrate.is_current(app.engine)
-    except (StoreError, DatabaseError):
+        return bool(app.ready_engine)
+    except (StoreError, DatabaseError) as error:
+        why = error if isinstance(error, StoreError) else f"the database cannot be read: {first_line(error)}"
+        click.echo(f"{why}; {without}", err=True)
         return False
 
 

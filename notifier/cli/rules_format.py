@@ -9,6 +9,7 @@ from notifier.cli.answer import show_json
 from notifier.cli.options import Session, format_option, pass_session
 from notifier.errors import ConfigError, Fault, FaultsFound
 from notifier.rules.load import DOCUMENTS_FILE, WINDOWS_FILE
+from notifier.rules.source import unreadable
 from notifier.rules.spelling import one_spelling
 from notifier.rules.vocabulary import Language
 
@@ -74,7 +75,11 @@ def _spellings(files: list[Path], language: Language | None) -> dict[Path, tuple
     spellings: dict[Path, tuple[bytes, str]] = {}
     faults: list[Fault] = []
     for file in files:
-        content = file.read_bytes()
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            faults.append(unreadable(str(file), error))
+            continue
         try:
             spellings[file] = content, one_spelling(content, str(file), language)
         except FaultsFound as found:

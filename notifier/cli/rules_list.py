@@ -47,7 +47,7 @@ def list_rules(session: Session, folder: Path | None, form: str) -> None:
 def read_rules(session: Session, folder: Path | None) -> tuple[RuleSet, dict[tuple[str, str], datetime]]:
     """The rules in force, or those of a folder, and since when each step (rule, step) is in force (UTC)."""
     app = session.app()
-    is_there = has_database(app)
+    is_there = has_database(app, f"these are the rules of the folder {folder or session.settings.rules}")
     since: dict[tuple[str, str], datetime] = {}
     if is_there:
         with reading(app.engine) as connection:

@@ -61,9 +61,9 @@ def new(session: Session, /, yes: bool, language: str, **told: str | None) -> No
     folder, tongue = session.settings.rules, tongue_of(language)
     try:
         answers = _answers(session, folder, Interview(told, tongue, is_silent=yes), tongue)
-    except click.Abort:
+    except click.Abort:  # click itself would say so in English
         click.echo(tongue.say("\nNothing was written.", "\nTidak ada yang ditulis."))
-        raise
+        raise click.exceptions.Exit(1) from None
     for file in _write(session, folder, answers):
         click.echo(f"{tongue.say('written', 'ditulis')}: {file}")
     click.echo(
@@ -134,7 +134,7 @@ def _usual(texts: Sequence[str], subject: SubjectKind, value: str) -> str:
 def _offices(session: Session) -> tuple[str, ...]:
     """The codes of the register's offices; none where there is no register yet."""
     app = session.app()
-    if not has_database(app):
+    if not has_database(app, "its offices are not known here"):
         return ()
     with reading(app.ready_engine) as connection:
         return tuple(sorted(office.code for office in read_offices(connection).values()))

@@ -33,6 +33,8 @@ def read_version(what: str, folder: Path, in_force: InForce) -> Version:
     if what == ACTIVE:
         files: Mapping[str, str] = {Path(file).name: text for file, text in in_force.texts.items()}
         return Version(what, files, in_force.rules)
+    if not what.strip():  # as a path it would be the folder we stand in
+        raise _no_version("an empty word")
     files = rule_files(Path(what)) if Path(what).is_dir() else _from_git(what, folder)
     if not files:
         raise ConfigError(f"{what} holds no rules; name the folder with the files of the rules")
@@ -43,15 +45,36 @@ def _from_git(what: str, folder: Path) -> dict[str, str]:
     """The YAML files of a folder as they were in a revision."""
     revision, _, path = what.partition(":")
     if not revision or what.startswith("-"):
-        raise ConfigError(f"{what!r} is neither a folder nor a git revision; write one like HEAD~1 or v1.2:rules")
+        raise _no_version(what)
     # Where the folder is gone today, its revisions are looked for from where we stand.
     place = folder if folder.is_dir() else Path.cwd()
-    top = Path(_git(place, what, "rev-parse", "--show-toplevel").strip())
+    try:
+        top = Path(_git(place, what, "rev-parse", "--show-toplevel").strip())
+    except _GitRefuses:
+        raise ConfigError(
+            f"there is no folder {what}, and at {place} git finds no repository, or none whose owner it trusts, "
+            "to look for a revision of that name; name a folder"
+        ) from None
+    try:
+        _git(top, what, "rev-parse", "--verify", "--quiet", f"{revision}^{{tree}}")
+    except _GitRefuses:
+        raise _no_version(what) from None
     inside = PurePosixPath(path) if path else _below(folder, top, what)
     tree = f"{revision}:{'' if str(inside) == '.' else inside}"
-    names = _git(top, what, "ls-tree", "--name-only", "-z", tree).split("\0")
+    try:
+        names = _git(top, what, "ls-tree", "--name-only", "-z", tree).split("\0")
+    except _GitRefuses:
+        raise ConfigError(
+            f"{what}: in the revision {revision} there is no folder {inside}; write it as {revision}:FOLDER"
+        ) from None
     wanted = [name for name in names if name.endswith(".yaml") and name != CALENDAR_FILE]
     return {name: _git(top, what, "show", f"{revision}:{inside / name}") for name in wanted}
+
+
+def _no_version(what: str) -> ConfigError:
+    return ConfigError(
+        f"{what} is neither {ACTIVE}, nor a folder, nor a revision that git knows; write one like HEAD~1 or v1.2:rules"
+    )
 
 
 def _below(folder: Path, top: Path, what: str) -> PurePosixPath:
@@ -61,7 +84,12 @@ def _below(folder: Path, top: Path, what: str) -> PurePosixPath:
         raise ConfigError(f"{what}: the folder of the rules is in no repository; write it as {what}:FOLDER") from None
 
 
+class _GitRefuses(ConfigError):
+    """Git knows no such thing; its own words are for those who know git."""
+
+
 def _git(place: Path, what: str, *words: str) -> str:
+    """What git answers. Raises ConfigError when it cannot be asked, or refuses."""
     try:
         # A fixed program without a shell; the revision cannot be an option, it is looked at before.
         done = subprocess.run(
@@ -72,6 +100,5 @@ def _git(place: Path, what: str, *words: str) -> str:
     except (subprocess.TimeoutExpired, UnicodeDecodeError) as error:
         raise ConfigError(f"{what}: git gives no answer ({type(error).__name__}); compare folders instead") from None
     if done.returncode:
-        said = done.stderr.strip().splitlines()[:1]
-        raise ConfigError(f"{what} is neither a folder nor a revision that git knows: {said[0] if said else 'no word'}")
+        raise _GitRefuses(f"{what}: git cannot read it; compare folders instead")
     return done.stdout

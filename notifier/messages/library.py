@@ -12,6 +12,7 @@ from notifier.messages.languages import REQUIRED, locale_of
 from notifier.messages.localise import NEEDED_WORDS
 from notifier.messages.whatsapp import YAML_LOADER, Manifest, read_manifest
 from notifier.model import Channel
+from notifier.yaml_faults import fault_of_yaml
 
 SHARED = "shared"
 LAYOUT = f"{SHARED}/email.html"
@@ -125,11 +126,8 @@ def _read_shared(path: Path, shown: str, text: str, words: dict[str, Mapping[str
         return [fault]
     try:
         root = yaml.compose(text, Loader=YAML_LOADER)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        return [
-            Fault(shown, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1, f"not YAML: {error.problem}")
-        ]
+    except yaml.YAMLError as error:
+        return [fault_of_yaml(shown, text, error)]
     if not isinstance(root, yaml.MappingNode) or not all(isinstance(value, yaml.ScalarNode) for _, value in root.value):
         return [Fault(shown, 1, 1, "words are written one a line, word: translation")]
     # Node values, not constructed ones: YAML would make a boolean of the word `no`.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import yaml
 
 from notifier.errors import Fault
+from notifier.yaml_faults import fault_of_yaml
 
 LONGEST_BODY = 1024
 #: Faster where libyaml was there when PyYAML was built.
@@ -54,10 +55,8 @@ def read_manifest(text: str, file: str) -> tuple[Manifest | None, list[Fault]]:
     """The manifest, or None with every fault found in it."""
     try:
         root = yaml.compose(text, Loader=YAML_LOADER)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        return None, [Fault(file, *place, f"not YAML: {error.problem}")]
+    except yaml.YAMLError as error:
+        return None, [fault_of_yaml(file, text, error)]
     if not isinstance(root, yaml.MappingNode):
         return None, [Fault(file, 1, 1, "write content_sid:, body: and variables:")]
     entries = {key.value: (key, value) for key, value in root.value}

@@ -16,6 +16,7 @@ from notifier.rules.recipients import Recipient
 from notifier.rules.rule import LatePolicy, Moves, Rule
 from notifier.rules.slots import next_slot, slot_for
 from notifier.rules.standing import Standing
+from notifier.rules.steps import numbered
 
 #: An instant step with `late: skip` or `late: fold` is late after this long (S40).
 INSTANT_IS_LATE_AFTER = timedelta(minutes=15)
@@ -179,16 +180,22 @@ class Judge:
             and self._only_after(other) is None
         ]
         if newer:
-            return Reason.SPENT, max(newer, key=self._age).step.name
+            newest = max(newer, key=self._age)
+            return Reason.SPENT, numbered(newest.step, newest.occurrence.number)
         day_of = self.ground.calendar.day_of
         for entry in self.told:
             if self.policies.get(entry.step) in APART or entry.told_at is None:
                 continue
             if day_of(entry.told_at) == self._day_it_is_spent(occasion):
-                return Reason.TOLD_TODAY, entry.step
+                return Reason.TOLD_TODAY, self._name_of(entry)
             if entry.cycle in self.standing.cycles and self._age_told(entry) > mine:
-                return Reason.SPENT, entry.step
+                return Reason.SPENT, self._name_of(entry)
         return None
+
+    def _name_of(self, entry: Entry) -> str:
+        """The step as people write it; one that the rule no longer has, by its name alone."""
+        step = next((step for step in self.rule.steps if step.name == entry.step), None)
+        return numbered(step, entry.occurrence) if step else entry.step
 
     def _day_it_is_spent(self, occasion: Occasion) -> date | None:
         """The day of a step that another message of that day replaces: it stays replaced on the next day (S36).

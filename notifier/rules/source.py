@@ -21,7 +21,7 @@ from yaml.scanner import Scanner
 from notifier.errors import Fault
 from notifier.rules.signs import Span, has_odd_sign, line_starts, odd_signs, place_of
 from notifier.rules.tree import Block, Broken, Listing, Node, Text
-from notifier.rules.yaml_faults import place_and_sentence
+from notifier.yaml_faults import UNPRINTABLE, place_and_sentence
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 12
@@ -38,8 +38,13 @@ def read_source(path: Path, name: str) -> tuple[Block | None, list[Fault]]:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        return None, [Fault(name, 1, 1, f"the file cannot be read ({error.strerror}); check its name and rights")]
+        return None, [unreadable(name, error)]
     return parse_source(content, name)
+
+
+def unreadable(name: str, error: OSError) -> Fault:
+    """The fault of a file that cannot be opened: a folder of that name, a link to nothing, no right to read it."""
+    return Fault(name, 1, 1, f"the file cannot be read ({error.strerror}); check its name and rights")
 
 
 def parse_source(content: bytes, name: str) -> tuple[Block | None, list[Fault]]:
@@ -121,7 +126,7 @@ class _Builder:
             return None
         except yaml.reader.ReaderError as error:
             line, column = self._place_of(error.position)
-            self.faults.append(Fault(self._name, line, column, "an unprintable sign stands here; take it out"))
+            self.faults.append(Fault(self._name, line, column, UNPRINTABLE))
             return None
         except (ValueError, OverflowError):  # PyYAML on an escape like "\UFFFFFFFF"
             self.faults.append(Fault(self._name, 1, 1, "a text has an escape that no sign belongs to"))

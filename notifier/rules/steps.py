@@ -51,6 +51,11 @@ def anniversary_of(occurrence: int) -> int:
     return occurrence // ANNIVERSARY_STRIDE or occurrence
 
 
+def numbered(step: Step, occurrence: int) -> str:
+    """The name of a step; of a series with the number of the time, as tests of rules write it."""
+    return f"{step.name}#{occurrence}" if isinstance(step.send, Every) and occurrence else step.name
+
+
 @dataclass(frozen=True, slots=True)
 class StepView:
     """A step of a rule on one office's calendar: where its days fall and how closed days move them."""

@@ -69,7 +69,9 @@ def _let_go(
         leavings.extend(Leaving(now, one) for one in going)
         ledger.extend(_row(one, len(ledger) + place, now) for place, one in enumerate(going))
     known = {entry.key for entry in ledger}
-    spent = [one for one in decisions if one.reason is Reason.TOLD_TODAY and one.key not in known]
+    # What only waits for tomorrow (S36: late already when another was told) is not spent.
+    replaced = [one for one in decisions if one.reason is Reason.TOLD_TODAY and one.verdict is Verdict.NOT]
+    spent = [one for one in replaced if one.key not in known]
     ledger.extend(_row(one, len(ledger) + place, None) for place, one in enumerate(spent))
     return decisions
 

@@ -97,9 +97,11 @@ def _connected(engine: Engine) -> Iterator[Connection]:
     try:
         connection = engine.connect()
     except DatabaseError as error:
+        is_file = engine.dialect.name == "sqlite"
+        remedy = "that it is a SQLite file you may read and write" if is_file else "that the server runs"
         raise StoreError(
             f"the database {engine.url.render_as_string(hide_password=True)} cannot be reached: {first_line(error)}; "
-            "check NOTIFIER_DATABASE_URL and that the server runs"
+            f"check NOTIFIER_DATABASE_URL and {remedy}"
         ) from error
     try:
         yield connection

@@ -61,6 +61,7 @@ class Walk:
         self.rule, self.story, self.until = rule, story, until
         self.ledger: list[Told] = []
         self.held: dict[tuple[str, Life], datetime] = {}  # S17: when everything first held
+        self.looks: dict[str, list[datetime]] = {}  # every look at which it held, since a value that is asked changed
         self.replaced: set[tuple[int, tuple[str, int, Life]]] = set()  # S36: spent on its own day
 
     def told(self) -> list[Told]:
@@ -103,14 +104,14 @@ class Stretch:
             record["office"] in self.rule["not offices"]
         )
 
-    def lives_now(self) -> set[Life]:
-        """S17, S47: every life of `at once` that has begun; that of the issue too."""
+    def lives_now(self) -> dict[Life, datetime | None]:
+        """S17, S47: every life of `at once` that has begun, and when; that of the issue too."""
         facts = self.record["facts"]
         if self.first is None or self.record["kind"] == "case":
-            return {self.first.life} if self.first else set()
+            return {self.first.life: self.first.at} if self.first else {}
         dates = [(name, facts[name]) for name in ("expiry", "issue") if facts.get(name) is not None]
         begun = [life_of(self.rule, self.record, self.days, name, value) for name, value in dates]
-        return {one.life for one in begun if one is not None}
+        return {one.life: one.at for one in begun if one is not None}
 
     def forget_changed(self) -> None:
         """S17, S34: data are read as they are now, so it holds at the earliest when all asked values are there."""
@@ -121,6 +122,7 @@ class Stretch:
             if before is not None and any(
                 before.get(name) != self.record["facts"].get(name) for name in ask.fields(lines)
             ):
+                self.all.looks.pop(step["name"], None)
                 told = {(one.step["name"], one.life) for one in self.all.ledger}
                 for key in [key for key in self.all.held if key[0] == step["name"] and key not in told]:
                     del self.all.held[key]
@@ -217,8 +219,13 @@ class Stretch:
         found = [one for one in self.occasions if one.step["name"] in holds]
         for step in self.at_once:
             if step["name"] in holds and self.first is not None:
-                for life in self.firsts:
-                    self.all.held.setdefault((step["name"], life), asked.now)
+                looks = self.all.looks.setdefault(step["name"], [])
+                looks += [asked.now]
+                for life, began in self.firsts.items():
+                    if (step["name"], life) not in self.all.held:
+                        # Another calendar can make a life of a value that has long been held (S47).
+                        first = next(look for look in looks if began is None or look >= began)
+                        self.all.held[step["name"], life] = first
                 found += self.first_instant(step)
         return found
 
