@@ -66,7 +66,7 @@ def email(bench: Bench) -> list[Figure]:
         redis = stack.enter_context(servers.redis())
         server = stack.enter_context(servers.postgres())
         addresses = _addresses(server, redis, smtp=sink.port)
-        few, many = max(bench.messages // 20, 100), max(bench.messages // 7, 100)
+        few, many = max(bench.messages // 20, 100), max(bench.messages // 2, 100)
         short = ours.by_mail(sink) | {"TEMPLATES": ours.short_texts(bench)}
         contenders: dict[str, Sample] = {}
         missing: list[str] = []

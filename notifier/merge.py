@@ -58,11 +58,16 @@ class Parcel:
     @property
     def bundles(self) -> list[Bundle]:
         """All of them, each knowing whose words and channels it shares."""
+        if not self.others:
+            return [self.leader.bundle]
         return [replace(one.bundle, words_of=self.leader.decision.step.name) for one in self.members]
 
     @property
     def party(self) -> Party:
         """Who is written to: the leader's party, over any address of the household that is the same for all."""
+        own = self.leader.party.contacts
+        if not self.others and len({contact.channel for contact in own}) == len(own):
+            return self.leader.party
         contacts: dict[Channel, Contact] = {}
         for one in self.members:
             for contact in one.party.contacts:
@@ -97,7 +102,7 @@ def parcels(travelling: Iterable[Going]) -> list[Parcel]:
         else:
             groups[_key(one)].append(one)
     found = [parcel for group in groups.values() for parcel in _split(group)]
-    return _fold(found, folding)
+    return _fold(found, folding) if folding else found
 
 
 def _key(one: Going) -> Hashable:
@@ -127,6 +132,8 @@ def _in_a_digest(decision: Decision) -> bool:
 
 def _split(group: Sequence[Going]) -> list[Parcel]:
     """A group as few messages: one, unless people of a household are reached at different addresses."""
+    if len(group) == 1:
+        return [Parcel(group[0])] if group[0].starts else []
     found: list[Parcel] = []
     left = sorted(group, key=lambda one: one.rank)
     while any(one.starts for one in left):

@@ -195,6 +195,10 @@ class Office:
     closed_days: frozenset[date] = frozenset()
     working_days: frozenset[date] = frozenset()  # declared open although the calendar says closed
 
+    def __hash__(self) -> int:
+        """Offices are looked up with every message; those that are equal have one id."""
+        return hash(self.id)
+
 
 @dataclass(frozen=True, slots=True)
 class Contact:

@@ -84,11 +84,13 @@ class Preparer:
                 willing.append(going)
             elif not bundle.is_companion:
                 self.guard.turn_away(connection, bundle, asked, now=now, report=report)
-        together = [one for parcel in parcels(willing) for one in parcel.members]
+        found = parcels(willing)
+        together = [one for parcel in found for one in parcel.members]
         asking = [(one.bundle, one.decision) for one in together]
         allowed = self.guard.passing(connection, asking, passage, now=now, report=report)
         passing = [one for one in together if one.bundle.claimed.id in allowed]
-        found = parcels(passing)
+        if len(passing) < len(together):
+            found = parcels(passing)
         # Who may only come along, and has nobody to come along with, waits for a moment of its own.
         stopped = _ids(together) - _ids(passing)
         leaving = _ids(one for parcel in found for one in parcel.members)

@@ -225,6 +225,8 @@ def _case(subject: Subject) -> CaseFacts | None:
 
 def _without_repeats(first: Subject, others: Sequence[Subject]) -> list[Subject]:
     """Each once: several steps about one permit are one line of the list."""
+    if not others:
+        return []
     known = {(first.kind, first.id)}
     found = []
     for one in others:

@@ -94,7 +94,7 @@ class SendingSettings:
         timedelta(minutes=2),
         "what may have been lost is sent again no earlier than this, and only after asking",
     )
-    batch_size: int = setting(casts.whole(1, 5000), 100, "notifications in one batch of a worker")
+    batch_size: int = setting(casts.whole(1, 5000), 250, "notifications in one batch of a worker")
     per_minute: int = setting(
         casts.whole(0),
         0,

@@ -79,4 +79,5 @@ def _sign(key: bytes, purpose: str, content: bytes) -> bytes:
     if not key:
         raise ValueError("a token needs a signing key; set NOTIFIER_SIGNING_KEY")
     # The purpose is signed too, so that a signature made for one use is worth nothing in another.
-    return hmac.digest(key, purpose.encode() + b"\0" + content, sha256)
+    # `hmac.digest` would let go of the interpreter lock each time, and wait for it among the other threads.
+    return hmac.new(key, purpose.encode() + b"\0" + content, sha256).digest()

@@ -6,6 +6,7 @@ results, no dead letters. A message lost, repeated or failed is offered again by
 
 import asyncio
 import ctypes
+import gc
 import importlib
 import logging
 import signal
@@ -34,9 +35,9 @@ URGENT = "urgent"
 BULK = "bulk"
 QUEUES = (URGENT, BULK)
 
-#: Batches of a queue at the same time in one process: while some wait for slow providers, others are claimed, rendered
-#: and written down. Each queue has threads of its own, so that neither waits for the other.
-THREADS = 4
+#: Batches of a queue at the same time in one process: while one is sent, the next is claimed and rendered. More would
+#: only wait for each other's turn of the interpreter. Each queue has threads of its own: neither waits for the other.
+THREADS = 2
 #: So many batches may lie in a queue before the relay waits: what is offered anew must not pile up.
 MOST_WAITING = 200
 #: malloc.h: how many heaps glibc may make.
@@ -135,7 +136,7 @@ class Queue:
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's where it is installed (`pip install notifier[fast]`): a third less CPU for each message."""
+    """uvloop's, which takes a third less CPU for each message; asyncio's own on Windows, where there is none."""
     try:
         uvloop = importlib.import_module("uvloop")
     except ImportError:
@@ -177,6 +178,20 @@ def _keep_memory_together() -> None:
 
 
 @contextmanager
+def _garbage_looked_for_seldom() -> Iterator[None]:
+    """A batch makes a hundred thousand objects and no circles; rules, texts and calendars live as long as the process.
+    With Python's usual thresholds all of them are looked through many times in each batch."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(100_000, 10, 10)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+@contextmanager
 def delivering(app: App) -> Iterator[Deliver]:
     """What makes one attempt at each notification of a batch, with open carriers while the block lasts."""
     _keep_memory_together()
@@ -186,7 +201,7 @@ def delivering(app: App) -> Iterator[Deliver]:
         app.take_up_rules()
         return loop.run(app.dispatcher.dispatch(ids))
 
-    with EventLoop() as loop, ExitStack() as stack:
+    with _garbage_looked_for_seldom(), EventLoop() as loop, ExitStack() as stack:
         for carrier in app.carriers.values():
             stack.callback(_close, loop, carrier)
             loop.run(carrier.open())

@@ -139,13 +139,15 @@ class EmailCarrier:
         return _outcome(ended)
 
     async def _on_wire(self, wire: SmtpWire, transaction: Transaction, deadline: float) -> Ended:
+        loop = asyncio.get_running_loop()
         wire.deliver(transaction)
-        remaining = max(deadline - asyncio.get_running_loop().time(), 0.0)
-        await asyncio.wait({transaction.ended}, timeout=min(self._timeout, remaining))
-        if not transaction.ended.done():
-            wire.lose()  # out of patience; its neighbours on this connection learn how far they came too
-        wire.used_at = asyncio.get_running_loop().time()
-        return transaction.ended.result()
+        # Out of patience the wire is lost, and its neighbours on this connection learn how far they came too.
+        patience = loop.call_at(min(loop.time() + self._timeout, deadline), wire.lose)
+        try:
+            return await asyncio.shield(transaction.ended)
+        finally:
+            patience.cancel()
+            wire.used_at = loop.time()
 
 
 def _load(slot: Slot) -> int:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from datetime import date, datetime
+from functools import lru_cache
 
 #: Never shown on channels that anyone near the telephone can read.
 SECRET = frozenset({"document.number", "case.number", "holder.nationality", "recipient.nationality"})
@@ -23,10 +24,15 @@ class OfficeFacts:
     @property
     def short_name(self) -> str:
         """The name without its official titles, so that "Imigrasi {short_name}" never says it twice."""
-        rest = self.name.strip()
-        while title := next((each for each in _OFFICE_TITLES if rest.lower().startswith(each.lower() + " ")), ""):
-            rest = rest[len(title) :].strip()
-        return rest
+        return _without_titles(self.name)
+
+
+@lru_cache(maxsize=1024)
+def _without_titles(name: str) -> str:
+    rest = name.strip()
+    while title := next((each for each in _OFFICE_TITLES if rest.lower().startswith(each.lower() + " ")), ""):
+        rest = rest[len(title) :].strip()
+    return rest
 
 
 @dataclass(frozen=True, slots=True)

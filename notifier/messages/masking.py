@@ -1,6 +1,7 @@
 """What may be seen of numbers and names where anyone might read along."""
 
 import re
+from functools import lru_cache
 
 from notifier.errors import TemplateError
 from notifier.messages.facts import MessageFacts
@@ -20,6 +21,7 @@ def mask(number: str) -> str:
     return "xxxx" + plain[len(plain) - shown :].upper()
 
 
+@lru_cache(maxsize=4096)
 def short_name(name: str) -> str:
     """A name for SMS: its first word and the next one's initial ("SITI N."); one word stays, long ones are cut."""
     words = name.split()

@@ -45,6 +45,10 @@ def open_engine(url: str) -> Engine:
 def _prepare_postgresql(connection: Any, _record: object) -> None:
     # Lists are sent as text by default, each sign of each element looked at: a thousand times slower for messages.
     connection.adapters.register_dumper(list, import_module("psycopg.types.array").ListBinaryDumper)
+    # Instants come in the zone of the session; in UTC no value has to be moved there.
+    if connection.info.parameter_status("TimeZone") != "UTC":
+        connection.execute("SET TIME ZONE 'UTC'")
+        connection.commit()
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -68,8 +68,8 @@ def insert_each(connection: Connection, table: Table, rows: Sequence[Values]) ->
         return
     if connection.dialect.name == "postgresql":
         names = list(rows[0])
-        new = _arrays(table, names, rows)
-        connection.execute(insert(table).from_select(names, select(*(new.c[name] for name in names))))
+        new, values = _columns(table, names, rows)
+        connection.execute(insert(table).from_select(names, select(*values).select_from(new)))
     else:
         connection.execute(insert(table), [dict(row) for row in rows])
 
@@ -128,6 +128,14 @@ def _arrays(table: Table, names: Sequence[str], rows: Sequence[Values]) -> Any:
     arrays = [literal([row[name] for row in rows], postgresql.ARRAY(_type(table.c[name]))) for name in names]
     columns = [column(name, _type(table.c[name])) for name in names]
     return func.unnest(*arrays).table_valued(*columns).render_derived("new")
+
+
+def _columns(table: Table, names: Sequence[str], rows: Sequence[Values]) -> tuple[Any, list[Any]]:
+    """The rows as above, and the values of their columns; what is the same in all rows is one value, no array."""
+    first = rows[0]
+    same = [name for name in names[1:] if all(row[name] is first[name] for row in rows)]
+    new = _arrays(table, [name for name in names if name not in same], rows)
+    return new, [literal(first[name], _type(table.c[name])) if name in same else new.c[name] for name in names]
 
 
 def _type(of: Column[Any]) -> Any:

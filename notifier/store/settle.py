@@ -98,9 +98,8 @@ def settle_late(connection: Connection, ids: Iterable[NotificationId], *, now: d
 
 
 def _write(connection: Connection, settled: Sequence[Settled], now: datetime) -> None:
-    rows = [
-        {"id": one.row.id} | {name: one.values.get(name, getattr(one.row, name)) for name in COLUMNS} for one in settled
-    ]
+    kept = len(READ) - len(COLUMNS)
+    rows = [{"id": one.row.id, **dict(zip(COLUMNS, one.row[kept:], strict=True)), **one.values} for one in settled]
     update_each(connection, t.notification, rows, same={"updated_at": now})
     moved = [one for one in settled if one.reached is not None]
     note_all(connection, [(one.row.id, str(one.reached), one.values.get("reason"), None) for one in moved], now=now)

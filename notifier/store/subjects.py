@@ -5,22 +5,21 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 from operator import attrgetter, itemgetter
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Text, and_, cast, literal, or_, select
+from sqlalchemy import JSON, Connection, Row, Select, Text, and_, cast, literal, or_, select
 
 from notifier.model import (
     Channel,
     Contact,
     Entry,
-    NotificationId,
     NotificationState,
     Office,
     OfficeId,
     Party,
-    PartyId,
     Reason,
     RoleHeld,
     Seen,
@@ -79,37 +78,37 @@ FACTS_OF = {
     for kind, columns in FACTS.items()
 }
 NO_ATTRIBUTES = (None, "{}", "null")
+#: An office as it is read: its lists as text, so that a row can be looked up.
+OFFICE = select(
+    *(
+        cast(t.office.c[name], Text).label(name) if isinstance(t.office.c[name].type, JSON) else t.office.c[name]
+        for name in Office.__dataclass_fields__
+    )
+)
 #: What a decision or a message knows of a party.
 PARTY = select(*(t.party.c[name] for name in Party.__dataclass_fields__ if name != "contacts"))
+#: The columns of an entry that need no reading, by its fields.
+ENTRY = {
+    name: t.notification.c["rule_digest" if name == "version" else name]
+    for name in Entry.__dataclass_fields__
+    if name not in ("state", "reason")
+}
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 _id = attrgetter("id")
 
 
 def read_offices(connection: Connection) -> dict[OfficeId, Office]:
-    """All offices by id."""
-    return {OfficeId(row.id): _office(row) for row in connection.execute(select(t.office))}
+    """All offices by id; an office that has not changed is the same object, so that it is soon found among others."""
+    return {OfficeId(row.id): _office(*row) for row in connection.execute(OFFICE)}
 
 
-def _office(row: Row[Any]) -> Office:
-    return Office(
-        id=OfficeId(row.id),
-        code=row.code,
-        name=row.name,
-        zone=row.zone,
-        country=row.country,
-        province=row.province,
-        phone=row.phone,
-        address=row.address,
-        website=row.website,
-        sms_sender=row.sms_sender,
-        whatsapp_sender=row.whatsapp_sender,
-        email_sender=row.email_sender,
-        opens_at=row.opens_at,
-        closes_at=row.closes_at,
-        weekdays=frozenset(row.weekdays),
-        closed_days=frozenset(date.fromisoformat(day) for day in row.closed_days),
-        working_days=frozenset(date.fromisoformat(day) for day in row.working_days),
-    )
+@lru_cache(maxsize=4096)
+def _office(*values: Any) -> Office:
+    known = dict(zip(OFFICE.selected_columns.keys(), values, strict=True))
+    known["weekdays"] = frozenset(json.loads(known["weekdays"]))
+    for name in ("closed_days", "working_days"):
+        known[name] = frozenset(date.fromisoformat(day) for day in json.loads(known[name]))
+    return Office(**known)
 
 
 def chunks(ids: Iterable[int]) -> Iterable[list[int]]:
@@ -264,27 +263,13 @@ def read_entries(connection: Connection, kind: SubjectKind, ids: Iterable[int]) 
     """The ledger of a batch of subjects, by subject id, in the order in which it was written."""
     entries: dict[int, list[Entry]] = defaultdict(list)
     n = t.notification.c
-    query = select(t.notification).where(n.subject_kind == kind.value).order_by(n.id)
+    query = select(n.subject_id, n.state, n.reason, *ENTRY.values()).where(n.subject_kind == kind.value).order_by(n.id)
+    make: Callable[..., Entry] = Entry
     for row in _rows(connection, query, n.subject_id, ids):
-        entries[row.subject_id].append(
-            Entry(
-                id=NotificationId(row.id),
-                rule=row.rule,
-                step=row.step,
-                occurrence=row.occurrence,
-                cycle=row.cycle,
-                party_id=PartyId(row.party_id),
-                role=row.role,
-                state=NotificationState(row.state),
-                moment=row.moment,
-                told_at=row.told_at,
-                in_place_of=PartyId(row.in_place_of) if row.in_place_of is not None else None,
-                useful_until=row.useful_until,
-                first_sent_at=row.first_sent_at,
-                reason=Reason(row.reason) if row.reason else None,
-                version=row.rule_digest,
-                forced=row.forced,
-            )
+        subject_id, state, reason, *values = row
+        known = dict(zip(ENTRY, values, strict=True))
+        entries[subject_id].append(
+            make(state=NotificationState(state), reason=Reason(reason) if reason else None, **known)
         )
     return entries
 

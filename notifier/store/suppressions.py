@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, tuple_, update
+from sqlalchemy import ARRAY, ColumnElement, Connection, Text, any_, insert, literal, select, tuple_, update
 
 from notifier.model import Channel, Reason, Subject
 from notifier.store.bulk import slices
@@ -76,10 +76,17 @@ def active(connection: Connection, addresses: Collection[Address]) -> set[Addres
     found: set[Address] = set()
     for chunk in slices(wanted):
         statement = select(suppression.c.channel, suppression.c.address).where(
-            suppression.c.address.in_({address for _, address in chunk}), suppression.c.lifted_at.is_(None)
+            _is_one_of(connection, sorted({address for _, address in chunk})), suppression.c.lifted_at.is_(None)
         )
         found.update((Channel(row.channel), row.address) for row in connection.execute(statement))
     return found.intersection(wanted)
+
+
+def _is_one_of(connection: Connection, addresses: list[str]) -> ColumnElement[bool]:
+    """On PostgreSQL as one parameter: of many, library and driver look at each by itself."""
+    if connection.dialect.name == "postgresql":
+        return suppression.c.address == any_(literal(addresses, ARRAY(Text())))
+    return suppression.c.address.in_(addresses)
 
 
 def suppressed_contacts(connection: Connection, subjects: Iterable[Subject]) -> frozenset[Address]:

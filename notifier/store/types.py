@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer
 from sqlalchemy.types import TypeDecorator, UserDefinedType
@@ -17,18 +17,37 @@ class Instant(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("an instant must carry its zone; got a naive datetime")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any]:
+        """Called for every value: this, and not `process_bind_param`, which would be a second call around it."""
+        keeps_zone = dialect.name != "sqlite"
+        inner = self.impl_instance.bind_processor(dialect)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        def bind(value: datetime | None) -> Any:
+            if value is None:
+                return None
+            if value.tzinfo is None:
+                raise ValueError("an instant must carry its zone; got a naive datetime")
+            if value.tzinfo is not UTC:
+                value = value.astimezone(UTC)
+            if not keeps_zone:
+                value = value.replace(tzinfo=None)
+            return inner(value) if inner is not None else value
+
+        return bind
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
+        """Called for every value, as above."""
+        inner = self.impl_instance.result_processor(dialect, coltype)
+
+        def read(value: Any) -> datetime | None:
+            if value is None:
+                return None
+            found = cast(datetime, inner(value) if inner is not None else value)
+            if found.tzinfo is UTC:
+                return found
+            return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+        return read
 
 
 class Ids(UserDefinedType[list[int]]):
