@@ -20,6 +20,8 @@ _HEADER_NAME = re.compile(r"^[!-9;-~]+$")
 #: Bytes of UTF-8 in one encoded word: 60 base64 characters and 12 of frame stay under the limit of 75.
 _WORD_BYTES = 45
 _LINE = 76
+#: The longest line, in signs, of a text that leaves as it is; RFC 5322 allows 998.
+_LONGEST_PLAIN_LINE = 900
 
 
 class UnsafeHeader(ValueError):
@@ -131,7 +133,7 @@ def _alternatives(message: EmailMessage) -> bytes:
 
 
 def _multipart(kind: str, boundary: str, parts: list[bytes]) -> bytes:
-    # "=_" occurs in neither quoted-printable nor base64, so no part can hold the boundary.
+    # "=_" occurs in neither quoted-printable nor base64, and no text that has it leaves as it is.
     head = f'Content-Type: multipart/{kind}; boundary="{boundary}"\r\n\r\n'
     line = f"--{boundary}".encode("ascii")
     pieces = [head.encode("ascii")]
@@ -142,15 +144,24 @@ def _multipart(kind: str, boundary: str, parts: list[bytes]) -> bytes:
 
 
 def _text_part(kind: str, text: str) -> bytes:
-    """One text part: quoted-printable where most signs are ASCII, so that it can be read raw; else base64."""
+    """One text part: as it is when it is ASCII; quoted-printable where most signs are, so that it can be read raw; else
+    base64."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n") + "\n"
     content = lines.encode("utf-8")
-    if len(content) - len(lines) > len(content) // 4:
+    if _is_plain(lines):
+        encoding, encoded = b"7bit", content.replace(b"\n", b"\r\n")
+    elif len(content) - len(lines) > len(content) // 4:
         encoding, encoded = b"base64", _base64(content.replace(b"\n", b"\r\n"))
     else:
         encoding, encoded = b"quoted-printable", b"".join(map(_quoted_line, lines.split("\n")[:-1]))
     head = f"Content-Type: text/{kind}; charset=utf-8\r\n".encode("ascii")
     return head + b"Content-Transfer-Encoding: " + encoding + b"\r\n\r\n" + encoded
+
+
+def _is_plain(lines: str) -> bool:
+    """ASCII without control signs or long lines, and without what the boundaries between parts begin with."""
+    is_printable = lines.isascii() and lines.replace("\n", "").isprintable() and "=_" not in lines
+    return is_printable and max(map(len, lines.split("\n"))) <= _LONGEST_PLAIN_LINE
 
 
 @lru_cache(maxsize=8192)

@@ -59,6 +59,7 @@ _INDIRECT = frozenset(
 )
 #: A name or number that means nothing in a letter: no mark, no row, no link, one line.
 _HARMLESS = re.compile(r"[^\s#>|:<-][^|:<>]{0,79}")
+_TO_ESCAPE = re.compile(r"""[&<>'"]""")
 _TOKEN = re.compile(r"(https?://[^?#]*/)([A-Za-z0-9_-]{6,})")
 _WEBSITE = re.compile(r"https://[A-Za-z0-9./-]{1,70}")
 
@@ -222,7 +223,7 @@ def _of_office(office: OfficeFacts, links: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _with_escaped(values: tuple[str, ...]) -> tuple[str, ...]:
-    return values + tuple([str(escape(value)) for value in values])
+    return values + tuple([str(escape(value)) if _TO_ESCAPE.search(value) else value for value in values])
 
 
 def _build(facts: MessageFacts, values: tuple[str, ...], render: Render) -> _Skeleton | None:

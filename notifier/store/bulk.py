@@ -1,4 +1,4 @@
-"""Bulk statements that read the same on SQLite and PostgreSQL: look up by number, upsert, insert many."""
+"""Many records at once, the same on SQLite and PostgreSQL: in portions, looked up by number, laid over what is held."""
 
 import json
 from collections import Counter
@@ -8,12 +8,14 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Table, any_, func, literal, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 
 from notifier.store.types import Ids
 
-#: Records written by one statement; SQLite allows 32,766 parameters, and the widest table has 18 columns.
+#: Values of one statement that has a parameter for each; SQLite allows 32,766, and the widest table has 18 columns.
 PORTION = 500
+#: Records that are looked up and written together, and values that travel as one parameter.
+TOGETHER = 5_000
 
 Row = dict[str, Any]
 Item = TypeVar("Item")
@@ -31,7 +33,7 @@ def portions(keys: Sequence[str]) -> Iterator[list[int]]:
         order.append((met[key], key, place))
         met[key] += 1
     for _, same in groupby(sorted(order), key=itemgetter(0)):
-        yield from slices(place for _, _, place in same)
+        yield from slices((place for _, _, place in same), TOGETHER)
 
 
 def slices(values: Iterable[Item], most: int = PORTION) -> Iterator[list[Item]]:
@@ -53,7 +55,7 @@ def among(connection: Connection, column: Column[Any], values: Sequence[Any]) ->
 def rows_by(connection: Connection, table: Table, key: Column[Any], values: Iterable[Any]) -> dict[Any, Row]:
     """The rows whose `key` is one of `values`, locked in one order so that two importers cannot deadlock."""
     found: dict[Any, Row] = {}
-    for wanted in slices(sorted(set(values))):
+    for wanted in slices(sorted(set(values)), TOGETHER):
         query = select(table).where(among(connection, key, wanted)).order_by(key).with_for_update()
         found.update((row[key.name], dict(row)) for row in connection.execute(query).mappings())
     return found
@@ -62,30 +64,10 @@ def rows_by(connection: Connection, table: Table, key: Column[Any], values: Iter
 def ids_by(connection: Connection, table: Table, key: Column[Any], values: Iterable[Any]) -> dict[Any, int]:
     """The id of each row whose `key` is one of `values`."""
     found: dict[Any, int] = {}
-    for wanted in slices(sorted(set(values))):
+    for wanted in slices(sorted(set(values)), TOGETHER):
         query = select(key, table.c.id).where(among(connection, key, wanted))
         found.update((row[0], row[1]) for row in connection.execute(query))
     return found
-
-
-def upsert(connection: Connection, table: Table, key: str, rows: Sequence[Mapping[str, Any]]) -> dict[Any, int]:
-    """Insert or replace whole rows by their external key; gives key -> id. A key must not come twice.
-
-    SQLite returns the ids faster than it finds them again; PostgreSQL's driver takes one statement with thousands
-    of parameters apart for longer than it needs for as many prepared ones and a look-up.
-    """
-    if not rows:
-        return {}
-    is_postgres = connection.dialect.name == "postgresql"
-    statement = postgresql.insert(table) if is_postgres else sqlite.insert(table)
-    fresh = {name: statement.excluded[name] for name in rows[0] if name not in (key, "id")}
-    replacing = statement.on_conflict_do_update(index_elements=[table.c[key]], set_=fresh)
-    ordered = sorted(({name: row[name] for name in row if name != "id"} for row in rows), key=itemgetter(key))
-    if is_postgres:
-        connection.execute(replacing, ordered)
-        return ids_by(connection, table, table.c[key], (row[key] for row in ordered))
-    found = connection.execute(replacing.returning(table.c[key], table.c.id), ordered)
-    return {row[0]: row[1] for row in found}
 
 
 def merged(table: Table, old: Row | None, values: Mapping[str, Any], attributes: Mapping[str, str | None]) -> Row:

@@ -4,21 +4,21 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, Select, insert, literal, select, union
 
-from notifier.store.bulk import among, slices
+from notifier.store.bulk import TOGETHER, among, slices
 from notifier.store.tables import SUBJECTS, changed, permit, role
 
 
 def touch_holders(connection: Connection, holder_ids: Iterable[int], permit_ids: Iterable[int] = ()) -> None:
     """These permits, and all that these holders have: a renewal (S56) or open case (S92) decides on others."""
-    for holders in slices(sorted(set(holder_ids))):
+    for holders in slices(sorted(set(holder_ids)), TOGETHER):
         _append(connection, _held_by(connection, holders))
-    for permits in slices(sorted(set(permit_ids))):
+    for permits in slices(sorted(set(permit_ids)), TOGETHER):
         _append(connection, [select(literal("permit"), permit.c.id).where(among(connection, permit.c.id, permits))])
 
 
 def touch_parties(connection: Connection, party_ids: Iterable[int]) -> None:
     """All subjects these parties hold or have a role in: contacts, language and age decide who is told."""
-    for parties in slices(sorted(set(party_ids))):
+    for parties in slices(sorted(set(party_ids)), TOGETHER):
         roles = select(role.c.subject_kind, role.c.subject_id).where(among(connection, role.c.party_id, parties))
         _append(connection, [*_held_by(connection, parties), roles])
 

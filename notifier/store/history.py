@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from notifier.model import Stay, SubjectKind
 from notifier.rules.fields import FIELDS
 from notifier.store.bulk import Row, among, slices
+from notifier.store.many import insert_each
 from notifier.store.tables import seen, stay
 
 #: The columns that steps count from, and their words in rules: "payment_due_at" is "payment deadline".
@@ -76,8 +77,7 @@ def write_seen(
         {"subject_kind": kind.value, "subject_id": subject, "field": word, "value": value, "at": now}
         for subject, word, value in values
     ]
-    if rows:
-        connection.execute(insert(seen), rows)
+    insert_each(connection, seen, rows)
 
 
 @dataclass(frozen=True, slots=True)

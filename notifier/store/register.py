@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, delete, select
 
 from notifier.model import Channel, SubjectKind
-from notifier.store.bulk import Row, among, merged, portions, rows_by, slices, upsert
+from notifier.store.bulk import TOGETHER, Row, among, merged, portions, rows_by, slices
 from notifier.store.changes import touch_parties
+from notifier.store.many import insert_each, update_each
 from notifier.store.records import OfficeRecord, PartyRecord, Refused, SubjectRecord, Written
 from notifier.store.subject_writing import write_subjects
 from notifier.store.tables import contact, office, party
+from notifier.store.upsert import upsert
 
 #: What a new office has when its source does not say (the counter hours most offices keep).
 OFFICE_DEFAULTS: Mapping[str, object] = {
@@ -153,7 +155,7 @@ def _put_parties(connection: Connection, portion: Mapping[int, PartyRecord]) -> 
 
 def _contacts_of(connection: Connection, party_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
     found: dict[int, dict[str, Any]] = {}
-    for wanted in slices(sorted(party_ids)):
+    for wanted in slices(sorted(party_ids), TOGETHER):
         query = select(contact.c.id, contact.c.party_id, contact.c.channel, contact.c.address)
         for row in connection.execute(query.where(among(connection, contact.c.party_id, wanted))):
             found.setdefault(row.party_id, {})[row.channel] = row
@@ -179,13 +181,11 @@ def _put_contacts(
             if address is None and old is not None:
                 removing.append(old.id)
             elif address is not None and old is None:
-                adding.append({"party_id": party_id, "channel": channel.value, "address": address})
+                adding.append({"party_id": party_id, "channel": channel.value, "address": address, "usable": True})
             elif address is not None and old is not None and old.address != address:
-                moving.append({"which": old.id, "new_address": address})
+                moving.append({"id": old.id, "address": address})
     for gone in slices(removing):
         connection.execute(delete(contact).where(contact.c.id.in_(gone)))
-    if moving:  # what was learnt of the old address says nothing of the new one
-        statement = update(contact).where(contact.c.id == bindparam("which"))
-        connection.execute(statement.values(address=bindparam("new_address"), usable=True, reason=None), moving)
-    if adding:
-        connection.execute(insert(contact).values(usable=True), adding)
+    # What was learnt of the old address says nothing of the new one.
+    update_each(connection, contact, moving, same={"usable": True, "reason": None})
+    insert_each(connection, contact, adding)

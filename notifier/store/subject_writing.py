@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, delete, select
 
 from notifier.model import Stay, SubjectKind
-from notifier.store.bulk import Row, among, ids_by, merged, rows_by, slices, upsert
+from notifier.store.bulk import TOGETHER, Row, among, ids_by, merged, rows_by, slices
 from notifier.store.changes import touch_holders
 from notifier.store.history import (
     ANCHORS,
@@ -19,9 +19,11 @@ from notifier.store.history import (
     write_seen,
     write_stays,
 )
+from notifier.store.many import insert_each, update_each
 from notifier.store.outbox import take_along
 from notifier.store.records import Refused, SubjectRecord, Written
 from notifier.store.tables import SUBJECTS, office, party, permit, role
+from notifier.store.upsert import upsert
 
 DEFAULTS: Mapping[SubjectKind, Mapping[str, object]] = {
     SubjectKind.PERMIT: {"status": "active"},
@@ -103,7 +105,7 @@ def _look_up(connection: Connection, kind: SubjectKind, records: Iterable[Subjec
 
 def _roles_of(connection: Connection, kind: SubjectKind, ids: list[int]) -> dict[int, dict[tuple[str, int], Row]]:
     found: dict[int, dict[tuple[str, int], Row]] = {}
-    for wanted in slices(ids):
+    for wanted in slices(ids, TOGETHER):
         query = select(role).where(role.c.subject_kind == kind.value, among(connection, role.c.subject_id, wanted))
         for row in connection.execute(query).mappings():
             found.setdefault(row["subject_id"], {})[row["role"], row["party_id"]] = dict(row)
@@ -180,7 +182,7 @@ def _compare_roles(record: SubjectRecord, old: Row | None, known: _Known, change
     present = known.roles.get(old["id"], {}) if old else {}
     ended = [row["id"] for key, row in present.items() if key[0] in record.roles and key not in wanted]
     moved = [
-        {"which": present[key]["id"], "starts": days[0], "ends": days[1]}
+        {"id": present[key]["id"], "valid_from": days[0], "valid_until": days[1]}
         for key, days in wanted.items()
         if key in present and days != (present[key]["valid_from"], present[key]["valid_until"])
     ]
@@ -209,12 +211,7 @@ def _write(connection: Connection, kind: SubjectKind, changes: _Changes, known: 
 def _write_roles(connection: Connection, kind: SubjectKind, changes: _Changes, ids: Mapping[str, int]) -> None:
     for gone in slices(changes.ended_roles):
         connection.execute(delete(role).where(role.c.id.in_(gone)))
-    if changes.moved_roles:
-        statement = update(role).where(role.c.id == bindparam("which"))
-        connection.execute(
-            statement.values(valid_from=bindparam("starts"), valid_until=bindparam("ends")),
-            changes.moved_roles,
-        )
+    update_each(connection, role, changes.moved_roles)
     fresh = [
         {
             "subject_kind": kind.value,
@@ -227,5 +224,4 @@ def _write_roles(connection: Connection, kind: SubjectKind, changes: _Changes, i
         for number, roles in changes.roles.items()
         for (name, party_id), (starts, ends) in roles.items()
     ]
-    if fresh:
-        connection.execute(insert(role), fresh)
+    insert_each(connection, role, fresh)
