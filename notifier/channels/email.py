@@ -144,7 +144,7 @@ class EmailCarrier:
         # Out of patience the wire is lost, and its neighbours on this connection learn how far they came too.
         patience = loop.call_at(min(loop.time() + self._timeout, deadline), wire.lose)
         try:
-            return await asyncio.shield(transaction.ended)
+            return await transaction.ended
         finally:
             patience.cancel()
             wire.used_at = loop.time()
