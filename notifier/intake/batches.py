@@ -1,6 +1,9 @@
 """Takes batches of rows of one kind into the register: read, refuse, write, count; for files and `sync`."""
 
+import gc
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -62,37 +65,80 @@ def reader_for(connection: Connection, words: Words, *, now: datetime) -> RowRea
     )
 
 
-def take_batch(
-    connection: Connection,
-    reader: RowReader,
-    table: SourceTable,
-    header: Header,
-    rows: list[SourceRow],
-    refusals: Refusals,
-    *,
-    now: datetime,
-    marks: Mapping[str, str] | None = None,
-) -> KindReport:
-    """Write one batch in the given transaction. `marks` are attributes every permit and case of it gets."""
-    taken: list[SourceRow] = []
-    records: list[Record] = []
-    for row in rows:
+@dataclass(frozen=True, slots=True)
+class ReadBatch:
+    """Rows of one kind after reading, the register not asked yet: each is a record, or has its faults."""
+
+    rows: list[SourceRow]
+    records: list[Record]
+    places: list[int]  # of each record: its row
+    faulty: list[tuple[int, list[tuple[str, str]]]]  # row, and (column, reason) of each fault
+
+
+def read_batch(
+    reader: RowReader, header: Header, rows: list[SourceRow], *, marks: Mapping[str, str] | None = None
+) -> ReadBatch:
+    """Read every row into a record. `marks` are attributes every permit and case of the batch gets."""
+    batch = ReadBatch(rows, [], [], [])
+    for place, row in enumerate(rows):
         try:
-            records.append(reader.read(header.kind, {**_renamed(header, row), **(marks or {})}))
-            taken.append(row)
+            cells = _renamed(header, row)
+            batch.records.append(reader.read(header.kind, {**cells, **marks} if marks else cells))
+            batch.places.append(place)
         except RowFaults as error:
-            refusals.refuse(header.kind, table, row, error.faults)
-    written = _put(connection, header.kind, records, now)
+            batch.faulty.append((place, error.faults))
+    return batch
+
+
+def read_ahead(reader: RowReader, header: Header, rows: Iterable[SourceRow]) -> Iterator[ReadBatch]:
+    """The batches of a table. While one is with the database, which others must wait for, the next one is read."""
+    source = batched(rows)
+
+    def next_batch() -> ReadBatch | None:
+        with uncollected():
+            found = next(source, None)
+            return None if found is None else read_batch(reader, header, found)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as readers:
+        coming = readers.submit(next_batch)
+        while (batch := coming.result()) is not None:
+            coming = readers.submit(next_batch)
+            yield batch
+
+
+def take_batch(
+    connection: Connection, table: SourceTable, header: Header, batch: ReadBatch, refusals: Refusals, *, now: datetime
+) -> KindReport:
+    """Write one batch in the given transaction."""
+    for place, faults in batch.faulty:
+        refusals.refuse(header.kind, table, batch.rows[place], faults)
+    written = _put(connection, header.kind, batch.records, now)
     for refused in written.refused:
-        refusals.refuse(header.kind, table, taken[refused.index], [(refused.column, refused.reason)])
-    refused_rows = len(rows) - len(taken) + len(written.refused)
-    return KindReport(len(rows), written.added, written.changed, written.unchanged, refused_rows)
+        row = batch.rows[batch.places[refused.index]]
+        refusals.refuse(header.kind, table, row, [(refused.column, refused.reason)])
+    refused_rows = len(batch.faulty) + len(written.refused)
+    return KindReport(len(batch.rows), written.added, written.changed, written.unchanged, refused_rows)
 
 
-def _renamed(header: Header, row: SourceRow) -> dict[str, Cell]:
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Python's search for circles of objects, off for a while: it would look at thousands of records again and
+    again, none of which is in a circle."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _renamed(header: Header, row: SourceRow) -> Mapping[str, Cell]:
     """The cells under our names. JSON objects may have keys that the first one did not have."""
     if row.fault is not None:
         raise RowFaults([("", row.fault)])
+    if header.is_ours and row.cells.keys() <= header.names.keys():
+        return row.cells
     cells: dict[str, Cell] = {}
     faults: list[tuple[str, str]] = []
     for name, cell in row.cells.items():

@@ -118,6 +118,7 @@ class Header:
     names: Mapping[str, str]
     ignored: tuple[str, ...] = ()
     faults: tuple[tuple[int, str], ...] = ()  # (column counting from 1, sentence)
+    is_ours: bool = False  # the source calls every column as we do
 
 
 def plain(name: str) -> str:
@@ -170,4 +171,5 @@ def read_header(kind: Kind, names: Sequence[str]) -> Header:
                 faults.append((place, sentence))
     for column in sorted(REQUIRED[kind] - set(known.values())):
         faults.append((1, f"{kind.value} need a column {column}"))
-    return Header(kind, known, tuple(ignored), tuple(faults))
+    is_ours = all(name == column for name, column in known.items())
+    return Header(kind, known, tuple(ignored), tuple(faults), is_ours)

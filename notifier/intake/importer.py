@@ -1,22 +1,33 @@
 """Takes files into the register: offices, people, permits, cases, whatever order they are given in."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Table
 
 from notifier.errors import Fault, FaultsFound
-from notifier.intake.batches import KindReport, batched, reader_for, take_batch
+from notifier.intake.batches import KindReport, read_ahead, reader_for, take_batch, uncollected
 from notifier.intake.columns import Header, Kind, read_header, recognise
 from notifier.intake.readers import SourceTable, open_tables
 from notifier.intake.refusals import Refusal, Refusals
 from notifier.intake.rows import Words
-from notifier.store.engine import reading, writing
+from notifier.store import tables as t
+from notifier.store.engine import analyse, reading, writing
 
 #: Called after each batch with the kind and the number of its rows read so far.
 Progress = Callable[[Kind, int], None]
+
+#: So many new rows of one kind change what the database must know of its tables.
+MANY = 50_000
+TABLES: Mapping[Kind, tuple[Table, ...]] = {
+    Kind.OFFICES: (t.office,),
+    Kind.PEOPLE: (t.party, t.contact),
+    Kind.PERMITS: (t.permit, t.role, t.seen, t.changed),
+    Kind.CASES: (t.case, t.role, t.seen, t.stay, t.changed),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +76,9 @@ class _Run:
         else:
             with reading(self.engine) as short:
                 reader = reader_for(short, self.words, now=self.now)
-        for rows in batched(table.rows()):
-            if connection is not None:
-                report = take_batch(connection, reader, table, header, rows, self.refusals, now=self.now)
-            else:
-                with writing(self.engine) as own:
-                    report = take_batch(own, reader, table, header, rows, self.refusals, now=self.now)
+        for batch in read_ahead(reader, header, table.rows()):
+            with uncollected(), nullcontext(connection) if connection is not None else writing(self.engine) as open_one:
+                report = take_batch(open_one, table, header, batch, self.refusals, now=self.now)
             self.kinds[header.kind] = self.kinds[header.kind].plus(report)
             if self.progress is not None:
                 self.progress(header.kind, self.kinds[header.kind].read)
@@ -102,6 +110,8 @@ def import_files(
             written = _all_or_nothing(run, tables, keep=not dry_run)
         else:
             run.take(tables, None)
+    if written:
+        _analyse(engine, run.kinds)
     ignored = tuple(f"{table.title}: column {name} is not used" for table, header in tables for name in header.ignored)
     return ImportReport(run.kinds, tuple(refusals.shown), tuple(refusals.files), ignored, written)
 
@@ -115,6 +125,13 @@ def _all_or_nothing(run: _Run, tables: Sequence[tuple[SourceTable, Header]], *, 
     except _Undo:
         return False
     return True
+
+
+def _analyse(engine: Engine, kinds: Mapping[Kind, KindReport]) -> None:
+    """The first plan after a large import must not go by figures of an empty register."""
+    grown = {table for kind, report in kinds.items() if report.added >= MANY for table in TABLES[kind]}
+    if grown:
+        analyse(engine, sorted(grown, key=lambda table: table.name))
 
 
 def _recognised(paths: Sequence[Path], kind: Kind | None) -> list[tuple[SourceTable, Header]]:

@@ -1,15 +1,18 @@
 """The cells of one row, read one after the other while their faults are gathered."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TypeVar
+from functools import lru_cache
+from typing import Generic, TypeVar
 
 from notifier.intake.cells import Cell, CellFault, day_of, text_of
 from notifier.rules.fields import ATTRIBUTE_PREFIX
 from notifier.store.records import RoleRecord
 
 T = TypeVar("T")
+#: How many cells of a column are remembered with what they mean: dates, types and offices come again and again.
+REMEMBERED = 20_000
 
 
 class RowFaults(Exception):
@@ -18,6 +21,28 @@ class RowFaults(Exception):
     def __init__(self, faults: list[tuple[str, str]]) -> None:
         self.faults = faults
         super().__init__("; ".join(f"{column}: {reason}" for column, reason in faults))
+
+
+class Reading(Generic[T]):
+    """How the cells of one column are read; texts that were read before are looked up only."""
+
+    __slots__ = ("can_be_empty", "column", "known", "name", "parse")
+
+    def __init__(
+        self, column: str, parse: Callable[[Cell], T | None], *, name: str | None = None, can_be_empty: bool = True
+    ) -> None:
+        self.column = column
+        self.name = name or column
+        self.can_be_empty = can_be_empty
+        self.parse = parse
+        self.known: dict[str, T | None] = {}
+
+    def read(self, cell: Cell) -> T | None:
+        """The value of a cell. Raises CellFault."""
+        value = self.parse(cell)
+        if type(cell) is str and len(self.known) < REMEMBERED:
+            self.known[cell] = value
+        return value
 
 
 @dataclass(slots=True)
@@ -61,18 +86,35 @@ class Row:
             if value is not None or can_be_empty:
                 values[name or column] = value
 
+    def put_all(self, values: dict[str, object], readings: Iterable[Reading[object]]) -> None:
+        """The same for several columns, in their order."""
+        for reading in readings:
+            if reading.column in self.cells:
+                cell = self.cells[reading.column]
+                if cell is None or cell == "":
+                    value = None
+                elif type(cell) is str and cell in reading.known:
+                    value = reading.known[cell]
+                else:
+                    value = self.take(reading.column, reading.read)
+                if value is not None or reading.can_be_empty:
+                    values[reading.name] = value
+
     def attributes(self) -> dict[str, str | None]:
         """The register's own extra columns; None takes one away."""
-        return {
-            column.removeprefix(ATTRIBUTE_PREFIX): self.take(column, text_of)
-            for column in self.cells
-            if column.startswith(ATTRIBUTE_PREFIX)
-        }
+        return {name: self.take(column, text_of) for column, name in _attributes(tuple(self.cells))}
+
+
+@lru_cache(maxsize=64)
+def _attributes(columns: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Each extra column with the name of its attribute. The rows of a file have the same columns."""
+    return tuple((one, one.removeprefix(ATTRIBUTE_PREFIX)) for one in columns if one.startswith(ATTRIBUTE_PREFIX))
 
 
 def holders(row: Row, role: str) -> tuple[RoleRecord, ...]:
     """The parties of a role, several divided by "|"; dates likewise, or one for all."""
-    numbers = _parts(row.take(role, text_of))
+    cell = row.cells.get(role)
+    numbers = _parts(row.take(role, text_of)) if cell is not None and cell != "" else []
     if not numbers:
         return ()
     starts = _days(row, f"{role}_from", len(numbers))

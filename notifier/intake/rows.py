@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from notifier.intake.cells import (
@@ -18,9 +19,9 @@ from notifier.intake.cells import (
     yes_no_of,
 )
 from notifier.intake.columns import Kind
-from notifier.intake.contacts import MobileReader, email_of
+from notifier.intake.contacts import EmailReader, MobileReader
 from notifier.intake.phrases import days_of, language_of, nationality_of, weekdays_of, zone_of
-from notifier.intake.row import Row, RowFaults, holders
+from notifier.intake.row import Reading, Row, RowFaults, holders
 from notifier.model import Channel
 from notifier.rules.fields import CASE_STATES, ORIGINS, PERMIT_STATUSES
 from notifier.store.records import OfficeRecord, PartyRecord, SubjectRecord
@@ -95,7 +96,28 @@ class RowReader:
         self._services = Vocabulary(words.services, closed=words.closed)
         self._statuses, self._origins = Vocabulary(PERMIT_STATUSES), Vocabulary(ORIGINS)
         self._states = Vocabulary(CASE_STATES)
-        self._mobile = MobileReader(country or words.country)
+        self._mobile, self._email = MobileReader(country or words.country), EmailReader()
+        self._of_person: tuple[Reading[Any], ...] = (
+            Reading("kind", self._kinds.read, can_be_empty=False),
+            Reading("language", language_of),
+            Reading("birth_date", self._past_day),
+            Reading("nationality", nationality_of),
+            Reading("zone", zone_of),
+            Reading("deceased_on", self._past_day),
+        )
+        self._of_permit: tuple[Reading[Any], ...] = (
+            Reading("status", self._statuses.read, can_be_empty=False),
+            Reading("origin", self._origins.read),
+            *(Reading(column, day_of) for column in ("issue", "expiry", "arrival", "departure_deadline")),
+            Reading("extendable", yes_no_of),
+            Reading("extensions_left", count_of),
+        )
+        self._readers: Mapping[Kind, Callable[[Row], Record]] = {
+            Kind.OFFICES: self._office,
+            Kind.PEOPLE: self._person,
+            Kind.PERMITS: self._permit,
+            Kind.CASES: self._case,
+        }
         zones: dict[str | None, ZoneInfo] = {None: ZoneInfo("UTC")}  # None: the office is at fault
         zones.update(offices)
         self._zoned = {
@@ -107,13 +129,7 @@ class RowReader:
     def read(self, kind: Kind, cells: Mapping[str, Cell]) -> Record:
         """The record of a row. Raises RowFaults with all that is wrong in it."""
         row = Row(cells)
-        readers: Mapping[Kind, Callable[[Row], Record]] = {
-            Kind.OFFICES: self._office,
-            Kind.PEOPLE: self._person,
-            Kind.PERMITS: self._permit,
-            Kind.CASES: self._case,
-        }
-        record = readers[kind](row)
+        record = self._readers[kind](row)
         if row.faults:
             raise RowFaults(row.faults)
         return record
@@ -128,7 +144,7 @@ class RowReader:
             row.put(values, column, text_of)
         for column in ("phone", "sms_sender", "whatsapp_sender"):
             row.put(values, column, partial(text_of, limit=32))
-        row.put(values, "email_sender", email_of)
+        row.put(values, "email_sender", self._email.read)
         row.put(values, "opens_at", time_of, can_be_empty=False)
         row.put(values, "closes_at", time_of, can_be_empty=False)
         row.put(values, "weekdays", weekdays_of, can_be_empty=False)
@@ -139,7 +155,7 @@ class RowReader:
         if opens is not None and closes is not None and str(closes) <= str(opens):
             row.faults.append(("closes_at", "is not after opens_at; check both"))
         desks = {
-            name: row.take(f"{name}_desk_email", email_of)
+            name: row.take(f"{name}_desk_email", self._email.read)
             for name in ("front", "enforcement")
             if f"{name}_desk_email" in row.cells
         }
@@ -148,17 +164,12 @@ class RowReader:
 
     def _person(self, row: Row) -> PartyRecord:
         values: dict[str, object] = {"name": row.needed("name", text_of)}
-        row.put(values, "kind", self._kinds.read, can_be_empty=False)
-        row.put(values, "language", language_of)
-        row.put(values, "birth_date", self._past_day)
-        row.put(values, "nationality", nationality_of)
-        row.put(values, "zone", zone_of)
-        row.put(values, "deceased_on", self._past_day)
+        row.put_all(values, self._of_person)
         contacts: dict[Channel, str | None] = {}
         for channel, column, parse in (
             (Channel.SMS, "phone", self._mobile.read),
             (Channel.WHATSAPP, "whatsapp", self._mobile.read),
-            (Channel.EMAIL, "email", email_of),
+            (Channel.EMAIL, "email", self._email.read),
         ):
             if column in row.cells:
                 contacts[channel] = row.take(column, parse)
@@ -176,12 +187,7 @@ class RowReader:
 
     def _permit(self, row: Row) -> SubjectRecord:
         values: dict[str, object] = {"type": row.needed("type", self._types.read)}
-        row.put(values, "status", self._statuses.read, can_be_empty=False)
-        row.put(values, "origin", self._origins.read)
-        for column in ("issue", "expiry", "arrival", "departure_deadline"):
-            row.put(values, column, day_of)
-        row.put(values, "extendable", yes_no_of)
-        row.put(values, "extensions_left", count_of)
+        row.put_all(values, self._of_permit)
         issue, expiry = values.get("issue"), values.get("expiry")
         if isinstance(issue, date) and isinstance(expiry, date) and expiry < issue:
             row.faults.append(("expiry", "lies before issue; check both"))

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, insert, select, update
 
 from notifier.errors import ConfigError, Fault, FaultsFound
-from notifier.intake.batches import KindReport, reader_for, take_batch
+from notifier.intake.batches import KindReport, read_batch, reader_for, take_batch
 from notifier.intake.cells import Cell
 from notifier.intake.columns import Header, Kind, meaning, read_header
 from notifier.intake.importer import Progress
@@ -153,8 +153,9 @@ def _take(
         if gone is not None:
             gone.begin(connection)
         for rows in source.batches():
+            batch = read_batch(reader, header, rows, marks=marks)
             with connection.begin():
-                report = take_batch(connection, reader, table, header, rows, refusals, now=now, marks=marks)
+                report = take_batch(connection, table, header, batch, refusals, now=now)
                 if query.watermark is not None:
                     _keep_cursor(connection, query, [row.cells[query.watermark] for row in rows], now)
                 if gone is not None:

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -72,9 +73,14 @@ def ids_by(connection: Connection, table: Table, key: Column[Any], values: Itera
 
 def merged(table: Table, old: Row | None, values: Mapping[str, Any], attributes: Mapping[str, str | None]) -> Row:
     """The whole row as it is to stand: what the register holds, overlaid by what the source speaks of."""
-    row: Row = {column.name: None for column in table.columns if column.name != "id"} if old is None else dict(old)
+    row: Row = dict(_empty(table) if old is None else old)
     row.update(values)
     if "attributes" in row:
         kept = {**(row["attributes"] or {}), **attributes}
         row["attributes"] = {name: value for name, value in kept.items() if value is not None}
     return row
+
+
+@cache
+def _empty(table: Table) -> Row:
+    return {column.name: None for column in table.columns if column.name != "id"}

@@ -125,7 +125,9 @@ def _new(table: Table, name: str) -> Any:
 
 def _arrays(table: Table, names: Sequence[str], rows: Sequence[Values]) -> Any:
     """The rows as a table of PostgreSQL: one array for each column."""
-    arrays = [literal([row[name] for row in rows], postgresql.ARRAY(_type(table.c[name]), dimensions=1)) for name in names]
+    arrays = [
+        literal([row[name] for row in rows], postgresql.ARRAY(_type(table.c[name]), dimensions=1)) for name in names
+    ]
     columns = [column(name, _type(table.c[name])) for name in names]
     return func.unnest(*arrays).table_valued(*columns).render_derived("new")
 

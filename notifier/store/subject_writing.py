@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Table, delete, select
 
 from notifier.model import Stay, SubjectKind
 from notifier.store.bulk import TOGETHER, Row, among, ids_by, merged, rows_by, slices
@@ -34,14 +34,20 @@ NEEDED: Mapping[SubjectKind, tuple[str, ...]] = {
     SubjectKind.CASE: ("service", "state"),
 }
 
+#: A permit has no stays.
+UNCHANGED = StayChange()
+
 #: (role, party id) -> the days between which it counts.
 Roles = dict[tuple[str, int], tuple[date | None, date | None]]
 
 
 @dataclass(slots=True)
 class _Known:
-    """What the register holds of everything a portion mentions."""
+    """What the register holds of everything a portion mentions, and what a new row of its kind begins with."""
 
+    table: Table
+    defaults: Mapping[str, object]
+    anchors: Mapping[str, str]
     offices: Mapping[str, int]
     parties: Mapping[str, int]
     permits: Mapping[str, int]
@@ -94,6 +100,9 @@ def _look_up(connection: Connection, kind: SubjectKind, records: Iterable[Subjec
     people.update(held.party for record in records for holders in record.roles.values() for held in holders)
     ids = [row["id"] for row in subjects.values()]
     return _Known(
+        table=SUBJECTS[kind],
+        defaults=DEFAULTS[kind],
+        anchors=ANCHORS[kind],
         offices=ids_by(connection, office, office.c.code, (record.office for record in records if record.office)),
         parties=ids_by(connection, party, party.c.number, people),
         permits=ids_by(connection, permit, permit.c.number, (one.permit for one in records if one.permit)),
@@ -119,13 +128,14 @@ def _fault(kind: SubjectKind, record: SubjectRecord, old: Row | None, known: _Kn
     if record.holder not in known.parties and (record.holder or old is None):
         return "holder", "the register has no person of this number; import people first, or mend the number"
     for name, holders in record.roles.items():
-        if any(held.party not in known.parties for held in holders):
+        if holders and any(held.party not in known.parties for held in holders):
             return name, "the register has no person of this number; import people first, or mend the number"
     if record.permit and record.permit not in known.permits:
         return "permit", "the register has no permit of this number; import permits first, or mend the number"
-    for column in NEEDED[kind]:
-        if old is None and not {**DEFAULTS[kind], **record.values}.get(column):
-            return column, f"a new {kind.value} needs it"
+    if old is None:
+        for column in NEEDED[kind]:
+            if not record.values.get(column, known.defaults.get(column)):
+                return column, f"a new {kind.value} needs it"
     return None
 
 
@@ -136,20 +146,20 @@ def _compare(
     kind: SubjectKind, record: SubjectRecord, old: Row | None, known: _Known, changes: _Changes, now: datetime
 ) -> bool:
     """Gather what differs between the record and the register; False when nothing does."""
-    row = _row(kind, record, old, known)
+    row = _row(record, old, known)
     roles_differ = _compare_roles(record, old, known, changes)
-    stays = known.stays.get(old["id"], []) if old else []
-    change = (
-        stay_change(row["state"], record.state_since, row["submitted_at"], stays, now=now)
-        if kind is SubjectKind.CASE
-        else StayChange()
-    )
+    change = UNCHANGED
+    if kind is SubjectKind.CASE:
+        stays = known.stays.get(old["id"], []) if old else []
+        change = stay_change(row["state"], record.state_since, row["submitted_at"], stays, now=now)
     if row == old and not roles_differ and change.is_empty:
         return False
     if row != old:
         changes.rows.append(row)
-        changes.seen[record.number] = new_values(ANCHORS[kind], old, row) + changed_values(kind, old, row)
-        if old is not None and row["office_id"] != old["office_id"]:
+        changes.seen[record.number] = new_values(known.anchors, old, row)
+    if old is not None and row != old:
+        changes.seen[record.number] += changed_values(kind, old, row)
+        if row["office_id"] != old["office_id"]:
             changes.moved[old["id"]] = row["office_id"]
     if not change.is_empty:
         changes.stays[record.number] = (row["state"], change)
@@ -161,8 +171,8 @@ def _compare(
     return True
 
 
-def _row(kind: SubjectKind, record: SubjectRecord, old: Row | None, known: _Known) -> Row:
-    values: dict[str, object] = {"number": record.number, **DEFAULTS[kind]} if old is None else {}
+def _row(record: SubjectRecord, old: Row | None, known: _Known) -> Row:
+    values: dict[str, object] = {"number": record.number, **known.defaults} if old is None else {}
     values.update(record.values)
     if record.office:
         values["office_id"] = known.offices[record.office]
@@ -170,10 +180,12 @@ def _row(kind: SubjectKind, record: SubjectRecord, old: Row | None, known: _Know
         values["holder_id"] = known.parties[record.holder]
     if record.names_permit:
         values["permit_id"] = known.permits[record.permit] if record.permit else None
-    return merged(SUBJECTS[kind], old, values, record.attributes)
+    return merged(known.table, old, values, record.attributes)
 
 
 def _compare_roles(record: SubjectRecord, old: Row | None, known: _Known, changes: _Changes) -> bool:
+    if old is None and not any(record.roles.values()):
+        return False
     wanted: Roles = {
         (name, known.parties[held.party]): (held.valid_from, held.valid_until)
         for name, holders in record.roles.items()
