@@ -170,7 +170,6 @@ def _spending(server: str) -> Callable[[], float]:
 
 def slow(bench: Bench) -> list[Figure]:
     """A provider that takes 150 ms for each answer: the share of concurrency / latency that one worker reaches."""
-    bench = replace(bench, messages=max(bench.messages // 2, 500))
     with ExitStack() as stack:
         provider = stack.enter_context(servers.http_answers(latency=LATENCY))
         redis = stack.enter_context(servers.redis())

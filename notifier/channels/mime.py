@@ -102,6 +102,7 @@ def split_address(text: str) -> tuple[str, str]:
     return parseaddr(text)
 
 
+@lru_cache(maxsize=1024)
 def mailbox(text: str) -> str:
     """An address header: `name <address>` with the name encoded or quoted where it must be."""
     name, address = split_address(_safe(text))
@@ -117,6 +118,7 @@ def mailbox(text: str) -> str:
     return f"{name} <{address}>"
 
 
+@lru_cache(maxsize=1024)
 def bare_address(text: str) -> str:
     """The address alone, as the envelope needs it. Raises UnsafeHeader when there is none."""
     address = split_address(_safe(text))[1]
