@@ -1,6 +1,7 @@
 """Import of files: what is understood, what is refused and why, and what is left when it went wrong."""
 
 import csv
+import gc
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
@@ -12,7 +13,7 @@ from openpyxl import Workbook
 from sqlalchemy import Engine, Table, event, func, select
 
 from notifier.errors import FaultsFound
-from notifier.intake import batches
+from notifier.intake import batches, importer
 from notifier.intake.columns import Kind, recognise
 from notifier.intake.importer import ImportReport, import_files
 from notifier.intake.rows import Words
@@ -423,6 +424,63 @@ def test_what_was_committed_before_an_interruption_stays_and_the_rest_comes_with
         take(sqlite_engine, file, progress=interrupt)
     report = take(sqlite_engine, file).kinds[Kind.PEOPLE]
     assert (report.added, report.unchanged) == (1, batches.BATCH)
+
+
+def test_refusals_stand_in_the_order_of_their_batches_though_the_next_one_is_read_ahead(
+    sqlite_engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_all(sqlite_engine, folder)
+    monkeypatch.setattr(batches, "BATCH", 2)
+    file = folder / "permits.csv"
+    lines = ["X1,batam,ITAS,P1", "X2,batam,ITAS,P404", "X3,batam,ITAS,", "X4,batam,ITAS,P404", "X5,batam,,P1"]
+    file.write_text("number,office,type,holder\n" + "\n".join(lines))
+    found = take(sqlite_engine, file, refusals_path=folder / "refused")
+    assert [(one.line, one.column) for one in found.refusals] == [
+        (3, "holder"),
+        (4, "holder"),
+        (5, "holder"),
+        (6, "type"),
+    ]
+    with found.refusal_files[0].open(encoding="utf-8-sig", newline="") as stream:
+        assert [row["number"] for row in csv.DictReader(stream)] == ["X2", "X3", "X4", "X5"]
+    assert gc.isenabled()
+
+
+def test_a_source_that_breaks_while_it_is_read_ahead_ends_the_import(
+    sqlite_engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(batches.RowReader, "read", broken)
+    with pytest.raises(OSError, match="the disk is gone"):
+        take_all(sqlite_engine, folder)
+    assert gc.isenabled()
+
+
+def test_texts_are_remembered_and_other_cells_are_not_taken_for_them(engine: Engine, folder: Path) -> None:
+    take_all(engine, folder)
+    cells = ["1", True, 1, "1", 1.0, "1"]
+    whole = {"office": "batam", "type": "ITAS", "holder": "P1", "extensions_left": "1"}
+    file = folder / "permits.jsonl"
+    lines = [json.dumps(whole | {"number": f"J{place}", "extendable": cell}) for place, cell in enumerate(cells)]
+    lines.append(json.dumps(whole | {"number": "J6", "extendable": "1", "extensions_left": True}))
+    file.write_text("\n".join(lines))
+    report = take(engine, file)
+    assert [(one.line, one.column) for one in report.refusals] == [(7, "extensions_left")]
+    found = [row for row in rows(engine, t.permit, "number", "extendable", "extensions_left") if row[0][0] == "J"]
+    assert found == [(f"J{place}", True, 1) for place in range(6)]
+
+
+def test_after_a_large_import_the_database_knows_the_size_of_its_tables(
+    postgres_engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importer, "MANY", 3)
+    take_all(postgres_engine, folder)
+    with reading(postgres_engine) as connection:
+        sizes = dict(connection.exec_driver_sql("SELECT relname, reltuples FROM pg_class").all())
+    assert (sizes["party"], sizes["contact"]) == (4, 6)
+    assert sizes["permit"] == -1  # two are not many
 
 
 def test_only_the_first_thousand_refusals_are_kept_and_all_are_counted(sqlite_engine: Engine, tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ from sqlalchemy import Connection, Engine, Table, delete, func, select, update
 
 from notifier.model import Channel, Stay, SubjectKind
 from notifier.store import tables as t
+from notifier.store.bulk import TOGETHER
 from notifier.store.engine import reading, writing
 from notifier.store.history import StayChange, stay_change
 from notifier.store.records import OfficeRecord, PartyRecord, RoleRecord, SubjectRecord, Written
 from notifier.store.register import put_offices, put_parties, put_subjects
+from notifier.store.upsert import upsert
 
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
@@ -307,6 +309,29 @@ def test_more_records_than_one_statement_takes_are_all_written(filled: Engine) -
     records = [a_permit(f"X{place}") for place in range(1_203)]
     assert put(filled, PERMIT, *records) == Written(added=1_203)
     assert put(filled, PERMIT, *records) == Written(unchanged=1_203)
+
+
+def test_more_records_than_are_looked_up_together_are_all_written(sqlite_engine: Engine) -> None:
+    people = [PartyRecord(f"P{place}", {"name": "Ani"}) for place in range(TOGETHER + 3)]
+    with writing(sqlite_engine) as connection:
+        assert put_parties(connection, people, now=NOW) == Written(added=TOGETHER + 3)
+        assert put_parties(connection, people, now=NOW) == Written(unchanged=TOGETHER + 3)
+
+
+def test_a_row_that_another_importer_added_after_the_look_is_replaced_under_its_own_id(filled: Engine) -> None:
+    put(filled, PERMIT, a_permit("X1"), a_permit("X2"))
+    with writing(filled) as connection:
+        held = {row["number"]: dict(row) for row in connection.execute(select(t.permit)).mappings()}
+        unseen = {name: value for name, value in held["X1"].items() if name != "id"}
+        known = {**held["X2"], "status": "renewed"}
+        new = {**unseen, "number": "X3"}
+        ids = upsert(connection, t.permit, "number", [known, new, {**unseen, "status": "expired"}])
+    assert (ids["X1"], ids["X2"]) == (held["X1"]["id"], held["X2"]["id"])
+    assert set(rows(filled, t.permit, "id", "number", "status")) == {
+        (ids["X1"], "X1", "expired"),
+        (ids["X2"], "X2", "renewed"),
+        (ids["X3"], "X3", "active"),
+    }
 
 
 def test_what_is_written_goes_with_its_transaction(filled: Engine) -> None:
