@@ -6,6 +6,7 @@ No transaction is open while a provider is called.
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
@@ -20,7 +21,7 @@ from notifier.channels.pacing import Paces, no_bounds
 from notifier.clock import Clock
 from notifier.errors import StoreError
 from notifier.guard import Guard
-from notifier.hold import Hold
+from notifier.hold import Beginnings, Hold
 from notifier.ladder import lost
 from notifier.model import (
     Accepted,
@@ -48,8 +49,9 @@ from notifier.store.settle import settle
 
 log = logging.getLogger(__name__)
 
-#: How long a message may be missing in a provider's lists although it was taken.
-LIST_LAG = timedelta(seconds=30)
+#: A message that was marked as begun is handed over within so long, or not at all. With the longest call to a provider
+#: and the time a message may be missing in its lists (half a minute) this makes `ask_after`.
+START_WITHIN = timedelta(seconds=5)
 #: How long outcomes are kept in memory while the database is away, and how often it is tried.
 DATABASE_PATIENCE = timedelta(seconds=60)
 TRY_AGAIN = timedelta(seconds=1)
@@ -88,6 +90,7 @@ class Dispatcher:
         self._gates_of: WeakKeyDictionary[asyncio.AbstractEventLoop, Mapping[Channel, asyncio.Semaphore]] = (
             WeakKeyDictionary()
         )
+        self._beginnings_of: WeakKeyDictionary[asyncio.AbstractEventLoop, Beginnings] = WeakKeyDictionary()
         guard = Guard(rules, calendar_of, limits, plan=plan)
         self.preparer = Preparer(guard, calendar_of, renderer, carriers, limits)
 
@@ -135,7 +138,7 @@ class Dispatcher:
             delivery.id: delivery
             for bundle in bundles
             for delivery in lost(bundle.deliveries)
-            if delivery.message is not None
+            if delivery.message is not None and delivery.has_begun
         }
         return dict(await asyncio.gather(*(ask(delivery) for delivery in questions.values())))
 
@@ -153,17 +156,20 @@ class Dispatcher:
     ) -> list[Bundle]:
         """Write what the providers answered about lost messages; the rest of them count as unknown from here on.
 
+        What was never begun is taken back: whoever wrote it cannot begin it any more.
         Everything that will be written is locked first: deliveries, then notifications, each in the order of ids, as
         receipts do.
         """
         doubtful = {delivery.id for bundle in bundles for delivery in lost(bundle.deliveries)}
         touched: set[NotificationId] = set()
+        unbegun: set[DeliveryId] = set()
         if doubtful:
             store.lock(connection, doubtful)
+            unbegun = store.unbegun(connection, doubtful)  # since they were read, a slow worker may have begun
             touched = store.read_members(connection, doubtful)
         bundles = hold_fast(connection, bundles, touched)
-        outcomes: dict[DeliveryId, Outcome] = {
-            delivery.id: Unknown("the worker stopped before the outcome was known")
+        outcomes: dict[DeliveryId, Outcome | None] = {
+            delivery.id: None if delivery.id in unbegun else Unknown("the worker stopped before the outcome was known")
             for bundle in bundles
             for delivery in lost(bundle.deliveries)
             if delivery.state is DeliveryState.ATTEMPTING
@@ -206,7 +212,7 @@ class Dispatcher:
         outcomes: dict[DeliveryId, Outcome | None],
     ) -> None:
         """Send concurrently, bounded per channel over all batches. None: not started: too late, or we stop."""
-        gates = self._gates()
+        gates, beginnings = self._gates(), self._beginnings()
         stopped: set[Channel] = set()
 
         async def work_off(channel: Channel, queue: Iterator[Sending]) -> None:
@@ -215,13 +221,16 @@ class Dispatcher:
                 async with gates[channel]:
                     if self.paces.bounds(channel) and channel not in stopped and not self.is_stopping():
                         await self.paces.turn(channel, carrier.provider, one.message.sender)
-                    is_late = self.clock.now() > self._last_start(carrier, prepared_at, hold)
-                    is_late = is_late or hold.has_lost(one.bundles)
                     # A drain waits for what is under way and for nothing else.
-                    if is_late or channel in stopped or self.is_stopping():
+                    if channel in stopped or self.is_stopping():
                         outcomes[one.delivery_id] = None
                         continue
-                    outcome = await _carry(carrier, one, self.callback_url(one.delivery_id))
+                    async with self._begun(one, prepared_at, beginnings) as begun:
+                        is_late = begun is None or self.clock.now() > self._last_start(carrier, begun, hold)
+                        if is_late or hold.has_lost(one.bundles) or channel in stopped or self.is_stopping():
+                            outcomes[one.delivery_id] = None
+                            continue
+                        outcome = await _carry(carrier, one, self.callback_url(one.delivery_id))
                     outcomes[one.delivery_id] = outcome
                     if isinstance(outcome, Rejected) and outcome.action is Action.STOP_CHANNEL:
                         stopped.add(channel)
@@ -241,16 +250,29 @@ class Dispatcher:
             self._gates_of[loop] = {channel: asyncio.Semaphore(count) for channel, count in concurrency.items()}
         return self._gates_of[loop]
 
-    def _last_start(self, carrier: Carrier, prepared_at: datetime, hold: Hold) -> datetime:
+    def _beginnings(self) -> Beginnings:
+        """What marks messages as begun, over all batches of this process."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._beginnings_of:
+            self._beginnings_of[loop] = Beginnings(self.engine, self.clock)
+        return self._beginnings_of[loop]
+
+    def _begun(
+        self, one: Sending, prepared_at: datetime, beginnings: Beginnings
+    ) -> AbstractAsyncContextManager[datetime | None]:
+        """Since when a message counts as begun; None: it must not begin. A mail is not marked: it may be repeated."""
+        return nullcontext(prepared_at) if one.channel is Channel.EMAIL else beginnings.begun(one.delivery_id)
+
+    def _last_start(self, carrier: Carrier, begun_at: datetime, hold: Hold) -> datetime:
         """The last moment to start a send, whatever has held us up.
 
-        Nobody repeats what a provider may have before `ask_after` and a question; what is started so early that the
-        question finds it can be told twice by no successor. A mail server cannot be asked: there the lease decides.
+        Nobody repeats what a provider may have before `ask_after` and a question; what is started so soon after it was
+        marked that the question finds it can be told twice by no successor. A mail server cannot be asked: there the
+        lease decides.
         """
         if carrier.channel is Channel.EMAIL:
             return hold.ends - min(carrier.longest, self.limits.lease / 2)
-        surely_listed = self.limits.ask_after - carrier.longest - min(LIST_LAG, self.limits.ask_after / 4)
-        return prepared_at + max(surely_listed, self.limits.ask_after / 4)
+        return begun_at + min(START_WITHIN, self.limits.ask_after / 4)
 
     async def _keep(
         self, sendings: Sequence[Sending], outcomes: Mapping[DeliveryId, Outcome | None], report: BatchReport

@@ -133,6 +133,8 @@ class Writer:
             "template": draft.decision.step.template,
             "message": None,
             "segments": None,
+            # Of a mail the lease decides: it may be repeated, as the very same mail.
+            "detail": None if draft.channel is Channel.EMAIL else store.NOT_BEGUN,
             "attempted_at": now,
             "updated_at": now,
         }

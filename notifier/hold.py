@@ -1,16 +1,18 @@
-"""Hold: a batch in a worker's hand is renewed while the worker lives, so that a lease can be short."""
+"""Hold: a batch in a worker's hand is renewed while the worker lives, so that a lease can be short; and which of its
+messages have begun, so that a successor need not ask about the others."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
 from notifier.batch import Bundle, Limits
 from notifier.clock import Clock
-from notifier.model import NotificationId
+from notifier.model import DeliveryId, NotificationId
+from notifier.store import deliveries as store
 from notifier.store.claims import Claimed, renew
 from notifier.store.engine import writing
 
@@ -18,6 +20,8 @@ log = logging.getLogger(__name__)
 
 #: A lease is renewed each time this part of it has passed: three renewals come before it ends, two of them may fail.
 RENEWALS = 4
+#: Messages that begin within so long may share the statement that marks them.
+GATHERED = timedelta(seconds=0.1)
 
 
 class Hold:
@@ -65,3 +69,70 @@ class Hold:
         self._lost.update(one.id for one in claims if one.id not in renewed)
         self._written = [*self._written[-RENEWALS:], until]
         self.ends = max(self.ends, until)
+
+
+class Beginnings:
+    """Marks each message as begun before it is handed to its carrier, over all batches of an event loop.
+
+    What a dead worker had only prepared is then sent by its successor without a question. Those that begin together
+    share a statement: it is written as soon as half of what is open waits for it, and at the latest after `GATHERED`.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine, self._clock = engine, clock
+        self._waiting: dict[DeliveryId, asyncio.Future[datetime | None]] = {}
+        self._under_way = 0
+        self._latest: datetime | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._writing: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def begun(self, key: DeliveryId) -> AsyncIterator[datetime | None]:
+        """Since when the message counts as begun. None: it must not begin, for another worker has it."""
+        answer: asyncio.Future[datetime | None] = asyncio.get_running_loop().create_future()
+        self._waiting[key] = answer
+        self._look()
+        at = await answer
+        self._under_way += 1
+        try:
+            yield at
+        finally:
+            self._under_way -= 1
+            self._look()
+
+    def _look(self) -> None:
+        """Write now, later, or not at all."""
+        if self._writing is not None or not self._waiting:
+            return
+        if len(self._waiting) >= self._under_way:
+            self._write()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(GATHERED.total_seconds(), self._write)
+
+    def _write(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._writing is None and self._waiting:
+            self._writing = asyncio.create_task(self._write_waiting())
+
+    async def _write_waiting(self) -> None:
+        await asyncio.sleep(0)  # what is about to ask, asks now
+        waiting, self._waiting = self._waiting, {}
+        # A clock that is set back must not make an attempt look older than it is.
+        at = self._latest = max(self._clock.now(), self._latest or self._clock.now())
+        begun: set[DeliveryId] = set()
+        try:
+            begun = await asyncio.to_thread(self._mark, list(waiting), at)
+        except Exception:
+            log.exception("messages could not be marked as begun; they wait", extra={"deliveries": len(waiting)})
+        finally:
+            self._writing = None
+            for key, answer in waiting.items():
+                if not answer.done():
+                    answer.set_result(at if key in begun else None)
+            self._look()
+
+    def _mark(self, keys: Sequence[DeliveryId], at: datetime) -> set[DeliveryId]:
+        with writing(self._engine) as connection:
+            return store.start(connection, keys, now=at)

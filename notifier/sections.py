@@ -81,17 +81,17 @@ class SendingSettings:
     )
     lease: timedelta = setting(
         casts.some_time,
-        timedelta(seconds=20),
+        timedelta(seconds=15),
         "a worker that died holds its batch so long; one that lives renews it",
     )
     offer_patience: timedelta = setting(
         casts.some_time,
-        timedelta(seconds=20),
+        timedelta(seconds=15),
         "an offered row that no worker took is offered again after so long",
     )
     ask_after: timedelta = setting(
         casts.some_time,
-        timedelta(minutes=2),
+        timedelta(seconds=70),
         "what may have been lost is sent again no earlier than this, and only after asking",
     )
     batch_size: int = setting(casts.whole(1, 5000), 250, "notifications in one batch of a worker")

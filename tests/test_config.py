@@ -35,7 +35,7 @@ def test_nothing_said_means_sqlite_and_a_sandbox_in_this_folder(
     assert settings.redis_url is None
     assert settings.rules == tmp_path / "rules"
     assert {settings.provider(channel) for channel in Channel} == {"sandbox"}
-    assert settings.sending.lease == timedelta(seconds=20)
+    assert settings.sending.lease == timedelta(seconds=15)
 
 
 def test_relative_paths_of_a_file_begin_beside_the_file(write: WriteFile) -> None:

@@ -12,8 +12,9 @@ from notifier.batch import BatchReport
 from notifier.channels.email import EmailCarrier
 from notifier.channels.twilio import TwilioCarrier
 from notifier.model import Channel, DeliveryId, DeliveryState
+from notifier.store import deliveries as store
 from notifier.store import tables as t
-from notifier.store.engine import reading
+from notifier.store.engine import reading, writing
 from notifier.testing.smtp import ScriptedSmtp, SmtpScript
 from notifier.testing.twilio import ACCOUNT_SID, AUTH_TOKEN, ScriptedTwilio, TwilioAnswer
 from notifier.web.optout import load_words
@@ -307,23 +308,57 @@ def test_a_wrong_token_stops_the_channel_and_calls_for_an_officer(wired: Wired) 
 # ------------------------------------------------------------------------------------------- crash, fences
 
 
-def test_a_worker_that_died_inside_a_send_is_succeeded_after_its_lease(wired: Wired) -> None:
-    """The delivery stands there as `attempting`; the next claim asks before it sends."""
+def died(wired: Wired) -> list[DeliveryId]:
+    """A worker claims what is due, prepares it and dies; its deliveries."""
     wired.person("T1", "BUDI", email=False)
     wired.case("C1", "T1", service="passport", state="scheduled", appointment_at=wib("2026-05-27 09:00"))
     wired.plan()
     dispatcher = wired.dispatcher
-    ids = [row.id for row in wired.notifications()]
-    bundles = dispatcher._claim(ids, wired.now)
-    dispatcher._prepare(bundles, {}, wired.now, BatchReport())  # and here it dies
+    bundles = dispatcher._claim([row.id for row in wired.notifications()], wired.now)
+    return [one.delivery_id for one in dispatcher._prepare(bundles, {}, wired.now, BatchReport())]
+
+
+def test_what_a_dead_worker_had_only_prepared_is_sent_at_the_end_of_its_lease_without_a_question(wired: Wired) -> None:
+    prepared = died(wired)
 
     wired.later(minutes=9)
     assert wired.twilio.messages == []  # the lease holds
 
-    wired.later(minutes=2)
-    for _ in range(3):
-        wired.later(minutes=5)
+    wired.later(minutes=1)
+    assert len(wired.twilio.messages) == 1
+    assert [one.state for one in wired.deliveries()] == [DeliveryState.ACCEPTED]
+    # And the dead one, should it only have slept, may not begin any more.
+    with writing(wired.engine) as connection:
+        assert store.start(connection, prepared, now=wired.now) == set()
 
+
+def test_what_a_slow_worker_begins_while_its_successor_has_read_it_is_not_sent_again_without_a_question(
+    wired: Wired,
+) -> None:
+    prepared = died(wired)
+    wired.clock.at += timedelta(minutes=10)
+    successor = wired.dispatcher
+    bundles = successor._claim([row.id for row in wired.notifications()], wired.now)
+    with writing(wired.engine) as connection:  # not dead after all
+        assert store.start(connection, prepared, now=wired.now) == set(prepared)
+
+    assert successor._prepare(bundles, {}, wired.now, BatchReport()) == []
+    assert [one.state for one in wired.deliveries()] == [DeliveryState.UNKNOWN]
+
+
+def test_a_worker_that_died_inside_a_send_is_succeeded_after_its_lease_and_a_question(wired: Wired) -> None:
+    """The delivery stands there as `attempting`, and has begun; the next claim asks before it sends."""
+    prepared = died(wired)
+    wired.clock.at += timedelta(minutes=9)
+    with writing(wired.engine) as connection:
+        assert store.start(connection, prepared, now=wired.now) == set(prepared)
+        assert store.start(connection, prepared, now=wired.now) == set()
+
+    wired.later(minutes=1)
+    assert wired.twilio.messages == []  # Twilio does not list it; a list lags, so this is no answer yet
+    assert [one.state for one in wired.deliveries()] == [DeliveryState.UNKNOWN]
+
+    wired.later(minutes=1)
     assert len(wired.twilio.messages) == 1
     assert wired.deliveries()[-1].state == DeliveryState.ACCEPTED
 

@@ -8,13 +8,14 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from notifier.batch import Bundle, Limits
-from notifier.clock import SystemClock
-from notifier.hold import RENEWALS, Hold
-from notifier.model import NotificationId
+from notifier.clock import StandingClock, SystemClock
+from notifier.hold import RENEWALS, Beginnings, Hold
+from notifier.model import DeliveryId, NotificationId, Unknown
+from notifier.store import deliveries as store
 from notifier.store import tables as t
 from notifier.store.claims import Claimed, claim, renew
 from notifier.store.engine import reading, writing
-from tests.outbox_rows import NOW, a_notification, a_party
+from tests.outbox_rows import NOW, a_delivery, a_notification, a_party
 
 LEASE = timedelta(seconds=20)
 N = t.notification.c
@@ -123,3 +124,85 @@ def test_a_renewal_that_fails_is_logged_and_the_next_one_is_tried(
     asyncio.run(asyncio.wait_for(live(), 30))
     assert hold.ends == NOW + lease
     assert "could not be renewed" in caplog.text
+
+
+# ------------------------------------------------------------------------------------------- what has begun
+
+
+def prepared(engine: Engine, count: int) -> list[DeliveryId]:
+    """Deliveries that are written and not begun."""
+    with writing(engine) as connection:
+        keys = [a_delivery(connection, address=f"+6281200000{place:02}") for place in range(count)]
+        connection.execute(update(t.delivery).values(detail=store.NOT_BEGUN))
+        return keys
+
+
+async def begin(beginnings: Beginnings, key: DeliveryId, *, takes: float = 0.0) -> datetime | None:
+    async with beginnings.begun(key) as at:
+        await asyncio.sleep(takes)
+        return at
+
+
+def test_only_what_is_still_there_and_was_not_begun_may_begin(engine: Engine) -> None:
+    first, taken_back, asked_about, last = prepared(engine, 4)
+    with writing(engine) as connection:
+        store.take_back(connection, [taken_back])
+        store.record(connection, {asked_about: Unknown("a successor has it")}, now=NOW)
+
+    async def all_of_them() -> list[datetime | None]:
+        beginnings = Beginnings(engine, SystemClock())
+        return await asyncio.gather(*(begin(beginnings, key) for key in (first, taken_back, asked_about, last)))
+
+    answers = asyncio.run(asyncio.wait_for(all_of_them(), 30))
+    assert [at is not None for at in answers] == [True, False, False, True]
+    with reading(engine) as connection:
+        rows = {row.id: row for row in connection.execute(select(t.delivery))}
+    assert (rows[first].detail, rows[first].attempted_at) == (None, answers[0])
+
+
+def test_what_begins_together_shares_a_statement_and_what_comes_later_does_not_wait_for_the_rest(
+    sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, waves, start = prepared(sqlite_engine, 12), [], store.start
+
+    def counted(connection: Any, ids: Any, *, now: datetime) -> set[DeliveryId]:
+        waves.append(len(ids))
+        return start(connection, ids, now=now)
+
+    monkeypatch.setattr(store, "start", counted)
+
+    async def ten_and_then_two() -> None:
+        beginnings = Beginnings(sqlite_engine, SystemClock())
+        slow = asyncio.gather(*(begin(beginnings, key, takes=5) for key in keys[:10]))
+        while not waves:
+            await asyncio.sleep(0.01)
+        await asyncio.gather(*(begin(beginnings, key) for key in keys[10:]))
+        slow.cancel()
+
+    asyncio.run(asyncio.wait_for(ten_and_then_two(), 4))  # sooner than the slow ones end
+    assert waves == [10, 2]
+
+
+def test_nothing_begins_while_the_database_is_away(
+    sqlite_engine: Engine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (key,) = prepared(sqlite_engine, 1)
+
+    def away(*_: Any, **__: Any) -> set[DeliveryId]:
+        raise OSError("the database is away")
+
+    monkeypatch.setattr(store, "start", away)
+    assert asyncio.run(begin(Beginnings(sqlite_engine, SystemClock()), key)) is None
+    assert "could not be marked" in caplog.text
+
+
+def test_a_clock_that_is_set_back_makes_no_attempt_look_older(sqlite_engine: Engine) -> None:
+    keys, clock = prepared(sqlite_engine, 2), StandingClock(NOW)
+
+    async def one_after_the_other() -> list[datetime | None]:
+        beginnings = Beginnings(sqlite_engine, clock)
+        first = await begin(beginnings, keys[0])
+        clock.at = NOW - timedelta(hours=1)
+        return [first, await begin(beginnings, keys[1])]
+
+    assert asyncio.run(one_after_the_other()) == [NOW, NOW]

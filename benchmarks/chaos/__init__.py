@@ -3,7 +3,8 @@
     make chaos                                              everything: each fault twenty times
     python -m benchmarks.chaos --faults 1,8 --rounds 3      two faults
     python -m benchmarks.chaos --short                      under a minute: what tests/test_chaos.py runs
-    python -m benchmarks.chaos --machines 3                 processes spread over three machines, against one process
+    python -m benchmarks.chaos --machines 3                 processes spread over three machines; then the same register
+                                                            on one machine, and what was told is compared
 
 Everything is real: PostgreSQL with fsync on, a Redis-compatible server, `notifier` processes with settings from their
 environment, a mail server and a Twilio of our own in processes of their own. Those two write down each message at the

@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from random import SystemRandom
@@ -15,7 +16,7 @@ from benchmarks.chaos import disk
 from benchmarks.chaos.faults import DISK_FULL, FAULTS
 from benchmarks.chaos.play import Played, Script, play
 from benchmarks.chaos.report import Line, as_json, disk_line, is_well, lines, sentence, table
-from benchmarks.chaos.stage import Cast, stage
+from benchmarks.chaos.stage import Cast, Stage, stage
 
 RESULT = Path(__file__).parent.parent / "results" / "chaos.json"
 #: The short play: under a minute, with waits that fit into it.
@@ -62,7 +63,7 @@ def main() -> int:
         print(f"[{time.monotonic() - begun:5.0f} s] {line}", flush=True)
 
     found: list[Line] = []
-    well, figures = True, {}
+    well, unlike, figures = True, 0, {}
     if script.faults:
         with stage(folder, cast) as one:
             played = play(one, script, say)
@@ -72,12 +73,17 @@ def main() -> int:
                 for machine in {member.machine.name: member.machine for member in one.crew.members}.values():
                     mine = [member.name for member in one.crew.members if member.machine is machine]
                     print(f"{machine.name} ({' '.join(machine.prefix) or 'no network of its own'}): {', '.join(mine)}")
+                unlike = _unlike_one_machine(one, folder / "one-machine", cast, script, say)
             _explain(played)
-        well = is_well(played.comparison, played.happened)
+        well = is_well(played.comparison, played.happened) and not unlike
         print(f"{sentence(played.comparison)}; {played.unsettled} open in the outbox; {played.seconds:.0f} s")
         figures = as_json(played.comparison, found, seconds=round(played.seconds), open=played.unsettled)
+        if told.machines > 1:
+            figures["unlike_one_machine"] = unlike
     if DISK_FULL in faults:
-        happened, comparison = disk.play(folder, script.rounds, seed, say)
+        apart = folder / "disk"  # with servers of its own: what they write down must not mix
+        apart.mkdir()
+        happened, comparison = disk.play(apart, script.rounds, seed, say)
         found.append(disk_line(happened, comparison))
         well = well and is_well(comparison, happened)
         print(f"disk full: {sentence(comparison)}")
@@ -92,6 +98,19 @@ def main() -> int:
     if well and not told.keep:
         shutil.rmtree(folder, ignore_errors=True)
     return 0 if well else 1
+
+
+def _unlike_one_machine(many: Stage, folder: Path, cast: Cast, script: Script, say: Callable[[str], None]) -> int:
+    """The same register told by one machine without faults: how many notifications and addresses differ."""
+    folder.mkdir()
+    folder.chmod(0o755)
+    say("the same register on one machine, without faults")
+    with stage(folder, replace(cast, machines=1)) as one:
+        play(one, replace(script, faults=[], rounds=1), say)
+        told, told_there = many.told(), one.told()
+    alike, unlike = len(told & told_there), len(told ^ told_there)
+    print(f"{cast.machines} machines and one: {alike} notifications and addresses alike, {unlike} not")
+    return unlike
 
 
 def _explain(played: Played) -> None:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,6 +63,10 @@ class Arrivals:
         """When somebody was told first."""
         found = self.by_address[part].get(address)
         return found[0].at if found else None
+
+    def have(self, part: str, addresses: Collection[str]) -> bool:
+        """Whether everybody at these addresses was told."""
+        return all(self.by_address[part].get(one) for one in addresses)
 
     def count(self, part: str) -> int:
         """How many people were told."""

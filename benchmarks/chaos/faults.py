@@ -22,6 +22,7 @@ class Happened:
     begun: float
     mended: float = 0.0
     held: Sequence[str] = ()  # permits whose message somebody had in hand when it was killed
+    lapsed: float = 0.0  # when something a killed worker had in hand was last seen without anybody who had taken it up
     busy: tuple[str, ...] = ()  # the parts it can hold up in which much was waiting
     note: str = ""
     wrong: list[str] = field(default_factory=list)  # what the fault itself found

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from benchmarks.chaos.arrived import MAIL, SMS, Comparison, compare
+from benchmarks.chaos.arrived import MAIL, PART_OF, SMS, Comparison, compare
 from benchmarks.chaos.faults import FAULTS, Happened
-from benchmarks.chaos.stage import OPEN, STATES, UNSETTLED, Stage, wait_until_ready
+from benchmarks.chaos.stage import LAPSED, OPEN, STATES, UNSETTLED, Stage, wait_until_ready
 
 #: Seconds at the end in which nothing arrives and nothing changes, until what is left counts as lost: longer than the
 #: second retry waits.
@@ -100,10 +100,17 @@ def _happen(stage: Stage, number: int, round_: int, draw: Random) -> Happened:
 
 
 def _wait_for_recovery(stage: Stage, what: Happened, patience: float) -> float:
-    """Until something arrives in every part the fault held up, or patience or work is over; seconds since the fault."""
-    while what.busy and time.time() - what.mended < patience:
+    """Until something arrives in every part the fault held up and everything a killed worker had in hand is with its
+    server, or patience is over; seconds since the fault."""
+    held = {PART_OF[channel]: set[str]() for channel, _ in stage.office.plan.values()}
+    for channel, address in (stage.office.plan[number] for number in what.held):
+        held[PART_OF[channel]].add(address)
+    while (what.busy or what.held) and time.time() - what.mended < patience:
         stage.arrivals.poll()
-        if all(stage.arrivals.next_after(part, what.mended + stage.grace) for part in what.busy):
+        goes_on = all(stage.arrivals.next_after(part, what.mended + stage.grace) for part in what.busy)
+        if what.held and stage.number(LAPSED):
+            what.lapsed = time.time()
+        if goes_on and all(stage.arrivals.have(part, those) for part, those in held.items()):
             break
         time.sleep(0.1)
     return time.time() - what.begun

@@ -23,6 +23,8 @@ class Line:
     doubled_sms: int
     recovery_median: float | None
     recovery_max: float | None
+    taken_median: float | None = None  # until somebody had taken up everything a killed worker had in hand
+    taken_max: float | None = None
     held_median: float | None = None  # until everything a killed worker had in hand was with its server
     held_max: float | None = None
     wrong: tuple[str, ...] = ()
@@ -42,6 +44,7 @@ def lines(played: Played, arrivals: Arrivals, plan: Mapping[str, tuple[Channel, 
             continue
         times = [span for one in mine if (span := _recovery(one, arrivals, grace)) is not None]
         held = [span for one in mine if (span := _until_held_arrived(one, arrivals, plan)) is not None]
+        taken = [one.lapsed - one.begun for one in mine if one.lapsed]
         found.append(
             Line(
                 number=number,
@@ -52,6 +55,8 @@ def lines(played: Played, arrivals: Arrivals, plan: Mapping[str, tuple[Channel, 
                 doubled_sms=blame.get((number, SMS), 0),
                 recovery_median=median(times) if times else None,
                 recovery_max=max(times, default=None),
+                taken_median=median(taken) if taken else None,
+                taken_max=max(taken, default=None),
                 held_median=median(held) if held else None,
                 held_max=max(held, default=None),
                 wrong=tuple(word for one in mine for word in one.wrong),
@@ -66,9 +71,7 @@ def disk_line(happened: Sequence[Happened], comparison: Comparison) -> Line:
     copies, lost = comparison.copies, len(comparison.lost)
     wrong = tuple(word for one in happened for word in one.wrong)
     name = "disk full under the embedded SQLite"
-    return Line(
-        DISK_FULL, name, len(times), lost, copies[MAIL], copies[SMS], median(times), max(times), None, None, wrong
-    )
+    return Line(DISK_FULL, name, len(times), lost, copies[MAIL], copies[SMS], median(times), max(times), wrong=wrong)
 
 
 def _recovery(one: Happened, arrivals: Arrivals, grace: float) -> float | None:
@@ -107,13 +110,15 @@ def _blame(happened: Sequence[Happened], comparison: Comparison) -> dict[tuple[i
 def table(found: Sequence[Line]) -> str:
     """For people, and for docs/operating.md."""
     rows = [
-        "| fault | times | lost | doubled mails | doubled SMS | recovery, median | max | all a dead worker held, max |",
-        "|---|---|---|---|---|---|---|---|",
+        "| fault | times | lost | doubled mails | doubled SMS | recovery, median | max "
+        "| all a dead worker held is taken up, median | max | is told, max |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for one in found:
         rows.append(
             f"| {one.name} | {one.times} | {one.lost} | {one.doubled_mail} | {one.doubled_sms} | "
-            f"{_seconds(one.recovery_median)} | {_seconds(one.recovery_max)} | {_seconds(one.held_max)} |"
+            f"{_seconds(one.recovery_median)} | {_seconds(one.recovery_max)} | "
+            f"{_seconds(one.taken_median)} | {_seconds(one.taken_max)} | {_seconds(one.held_max)} |"
         )
     return "\n".join(rows)
 

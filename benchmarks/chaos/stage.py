@@ -29,6 +29,11 @@ IN_HAND = """
 SELECT p.number FROM notification n JOIN permit p ON p.id = n.subject_id
 WHERE n.state = 'scheduled' AND n.attempt > 0 AND n.reason IS NULL AND n.next_attempt_at > now()
 """
+#: Of these, what nobody has taken up although the lease has ended.
+LAPSED = """
+SELECT count(*) FROM notification n
+WHERE n.state = 'scheduled' AND n.attempt > 0 AND n.reason IS NULL AND n.next_attempt_at <= now()
+"""
 #: What has not been sent yet.
 WAITING = "SELECT rule, count(*) FROM notification WHERE state = 'scheduled' GROUP BY 1"
 #: What is still to come: not sent yet, or sent and nobody knows whether it arrived at the provider.
@@ -44,6 +49,11 @@ SELECT n.rule, n.state, coalesce(n.reason, ''), coalesce(d.state, ''), count(*),
 FROM notification n LEFT JOIN delivery d ON d.notification_id = n.id AND d.state IN ('attempting', 'unknown')
 WHERE n.state = 'scheduled' OR d.id IS NOT NULL OR (n.state = 'sent' AND n.rule = 'chaos-sms')
 GROUP BY 1, 2, 3, 4
+"""
+#: What was told whom: the outbox by its own key, without the numbers a database gives to rows.
+TOLD = """
+SELECT n.rule, n.step, n.occurrence, n.cycle, p.number FROM notification n JOIN party p ON p.id = n.party_id
+WHERE n.state IN ('sent', 'delivered')
 """
 ATTEMPTING = "SELECT count(*) FROM delivery WHERE state = 'attempting'"
 STATES = "SELECT rule, state, coalesce(reason, ''), count(*) FROM notification GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
@@ -70,6 +80,11 @@ class Stage:
     def ask(self, statement: str) -> list[Any]:
         """Rows of a query. Waits for a database that is just coming back."""
         return self._patiently(lambda: self._rows(statement))
+
+    def told(self) -> set[tuple[object, ...]]:
+        """Every notification that was told, and every address that something arrived at."""
+        arrived = {(part, address) for part, people in self.arrivals.by_address.items() for address in people}
+        return {tuple(row) for row in self.ask(TOLD)} | arrived
 
     def number(self, statement: str) -> int:
         """The one number of a query."""

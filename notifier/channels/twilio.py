@@ -140,7 +140,7 @@ class TwilioCarrier:
         return await self._in_thread(create)
 
     async def ask(self, message: Message, *, since: datetime) -> Outcome | None:
-        """Look for the message among the newest to its recipient. Lists lag: wait two minutes before asking.
+        """Look for the message among the newest to its recipient. Lists lag by up to half a minute.
 
         A message that is not there was not taken: `Rejected` with `retry`. None when Twilio does not answer, or
         when a WhatsApp message is there that may or may not be this one.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, or_, select, union_all, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, union_all, update
 
 from notifier.model import (
     DELIVERY_MOVES,
@@ -35,6 +35,10 @@ M = t.delivery_member.c
 #: Widths of the columns for a provider's words.
 CODE_LENGTH = 16
 REFERENCE_LENGTH = 128
+#: What stands in `detail` of a delivery that is written and not begun: its provider knows nothing of it for sure. Who
+#: marks nothing (an older version) leaves it out, and then it counts as begun.
+NOT_BEGUN = "not begun"
+_IS_UNBEGUN = (D.state == DeliveryState.ATTEMPTING.value, D.detail == NOT_BEGUN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class Delivery:
     message: Mapping[str, Any] | None
     language: str
     tells: tuple[NotificationId, ...]
+    has_begun: bool = True
 
     @property
     def may_be_repeated(self) -> bool:
@@ -122,6 +127,7 @@ def _delivery(row: Row[Any], tells: Sequence[int]) -> Delivery:
         message=row.message,
         language=row.language,
         tells=tuple(NotificationId(key) for key in tells),
+        has_begun=row.state != DeliveryState.ATTEMPTING.value or row.detail != NOT_BEGUN,
     )
 
 
@@ -147,6 +153,30 @@ def join(connection: Connection, others: Mapping[DeliveryId, Iterable[Notificati
     rows = [{"delivery_id": key, "notification_id": one} for key, ids in others.items() for one in ids]
     if rows:
         insert_each(connection, t.delivery_member, rows)
+
+
+def start(connection: Connection, ids: Sequence[DeliveryId], *, now: datetime) -> set[DeliveryId]:
+    """Mark deliveries as begun, before their calls are; answers which may begin.
+
+    The row decides between a slow worker and its successor: what was taken back, or is the successor's to follow up,
+    is not among the answered. The attempt counts from here on.
+    """
+    wanted = select(D.id).where(among(connection, D.id, ids), *_IS_UNBEGUN)
+    if connection.dialect.name == "postgresql":
+        condition = D.id == func.any(func.array(wanted.order_by(D.id).with_for_update().scalar_subquery()))
+    else:
+        condition = D.id.in_(wanted)
+    begun = update(t.delivery).where(condition).values(detail=None, attempted_at=now, updated_at=now)
+    return {DeliveryId(key) for key in connection.execute(begun.returning(D.id)).scalars()}
+
+
+def unbegun(connection: Connection, ids: Iterable[DeliveryId]) -> set[DeliveryId]:
+    """Those of some deliveries that are written and not begun; certain only of those that the caller has locked."""
+    found: set[DeliveryId] = set()
+    for chunk in chunks(ids):
+        query = select(D.id).where(among(connection, D.id, chunk), *_IS_UNBEGUN)
+        found |= {DeliveryId(key) for key in connection.execute(query).scalars()}
+    return found
 
 
 def take_back(connection: Connection, ids: Sequence[DeliveryId]) -> None:
