@@ -1,5 +1,6 @@
 """What is written about people is kept as long as it is needed; nothing that still counts goes away."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -136,6 +137,30 @@ def test_the_next_months_stand_ready_and_take_over_what_came_early(postgres_engi
         # 2031-04-01 08:00 in Jakarta is 01:00 in UTC, and months are UTC's.
         assert [one for one in where if one != "event_before"] == ["event_2031_03", "event_2031_04", "event_default"]
     assert delivery
+
+
+def test_months_are_made_beside_a_writer_and_by_two_schedulers_at_once(postgres_engine: Engine) -> None:
+    """Who is in the middle of writing is waited for, and its row moves too; the second finds nothing to do."""
+    with writing(postgres_engine) as connection:
+        a_delivery(connection)
+
+    def make() -> list[str]:
+        with writing(postgres_engine) as connection:
+            return partitions.prepare(connection, now=wib("2031-03-15"))
+
+    with ThreadPoolExecutor(2) as pool:
+        with writing(postgres_engine) as connection:
+            early = {"notification_id": 1, "what": "planned", "at": wib("2031-03-20 08:00")}
+            connection.execute(t.event.insert().values(**early))
+            made = [pool.submit(make) for _ in range(2)]
+            with pytest.raises(TimeoutError):
+                made[0].result(timeout=0.5)
+        assert sorted(len(one.result(timeout=20)) for one in made) == [0, 8]
+    with reading(postgres_engine) as connection:
+        where = (
+            connection.execute(text("SELECT tableoid::regclass::text FROM event ORDER BY at DESC")).scalars().first()
+        )
+    assert where == "event_2031_03"
 
 
 def test_months_that_are_over_are_dropped(postgres_engine: Engine) -> None:

@@ -33,15 +33,15 @@ def prepare(connection: Connection, *, now: datetime) -> list[str]:
     """
     if connection.dialect.name != "postgresql":
         return []
-    made = []
-    known = set(_partitions(connection))
-    for table, column in PARTITIONED.items():
-        ends = _end_of_old(connection, table)
-        for month in _months(now.date().replace(day=1), AHEAD + 1):
-            if name_of(table, month) not in known and (ends is None or month >= ends):
-                _make(connection, table, column, month)
-                made.append(name_of(table, month))
-    return made
+    if not _missing(connection, now):
+        return []
+    # A row written meanwhile would fall between the default partition and its own; and another scheduler may be at it.
+    # Receipts first: who writes both begins with them.
+    connection.execute(text(f"LOCK TABLE {', '.join(reversed(PARTITIONED))} IN ACCESS EXCLUSIVE MODE"))
+    missing = _missing(connection, now)
+    for table, month in missing:
+        _make(connection, table, PARTITIONED[table], month)
+    return [name_of(table, month) for table, month in missing]
 
 
 def drop_before(connection: Connection, day: date) -> list[str]:
@@ -55,6 +55,16 @@ def drop_before(connection: Connection, day: date) -> list[str]:
             connection.execute(text(f'DROP TABLE "{name}"'))
             dropped.append(name)
     return dropped
+
+
+def _missing(connection: Connection, now: datetime) -> list[tuple[str, date]]:
+    known = set(_partitions(connection))
+    found = []
+    for table in PARTITIONED:
+        ends = _end_of_old(connection, table)
+        months = _months(now.date().replace(day=1), AHEAD + 1)
+        found += [(table, one) for one in months if name_of(table, one) not in known and (ends is None or one >= ends)]
+    return found
 
 
 def _make(connection: Connection, table: str, column: str, month: date) -> None:
