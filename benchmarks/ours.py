@@ -87,7 +87,6 @@ def by_sms(provider: Listening) -> dict[str, object]:
         "TWILIO_AUTH_TOKEN": "token",
         "TWILIO_SMS_SENDER": "IMIGRASI",
         "TWILIO_BASE_URL": f"http://{provider.host}:{provider.port}",
-        "TWILIO_CONCURRENCY": 20,
     }
 
 
