@@ -37,7 +37,7 @@ def prepare(connection: Connection, *, now: datetime) -> list[str]:
         return []
     # A row written meanwhile would fall between the default partition and its own; and another scheduler may be at it.
     # Receipts first: who writes both begins with them.
-    connection.execute(text(f"LOCK TABLE {', '.join(reversed(PARTITIONED))} IN ACCESS EXCLUSIVE MODE"))
+    connection.execute(text(f"LOCK TABLE {', '.join(sorted(PARTITIONED, reverse=True))} IN ACCESS EXCLUSIVE MODE"))
     missing = _missing(connection, now)
     for table, month in missing:
         _make(connection, table, PARTITIONED[table], month)
