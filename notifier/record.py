@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, update
 
 from notifier.batch import BatchReport, Bundle, Limits, Sending
-from notifier.ladder import is_presumed, tries_later, wait
+from notifier.ladder import is_presumed, lost, tries_later, wait
 from notifier.model import (
     TOLD,
     Accepted,
@@ -123,7 +123,7 @@ class _Follow:
             self.reached.append(claimed)
             if bundle.rule is not None and any(step.only_after == claimed.step for step in bundle.rule.steps):
                 self.waited_for.append((claimed.subject_kind, claimed.subject_id))
-        again = self._again(claimed, answers)
+        again = self._again(bundle, answers)
         if again is None:
             self.done[claimed.id] = bundle
         else:
@@ -139,12 +139,15 @@ class _Follow:
             return _next_rung(bundle, row, deliveries, self.now, self.limits)
         return {}
 
-    def _again(self, claimed: Claimed, answers: Sequence[Outcome | None]) -> Again | None:
+    def _again(self, bundle: Bundle, answers: Sequence[Outcome | None]) -> Again | None:
+        claimed = bundle.claimed
         rejected = [answer for answer in answers if isinstance(answer, Rejected)]
         if any(answer is None for answer in answers):
             return Again(claimed, self.now, Reason.RETRY, claimed.tries)
         if any(isinstance(answer, Unknown) for answer in answers):
-            return Again(claimed, self.now + self.limits.ask_after, Reason.WAITING_FOR_RECEIPT, claimed.tries)
+            # A mail that repeats a lost one is one more try, and there is an end to them (`prepare.QUESTIONS`).
+            tries = claimed.tries + bool(lost(bundle.deliveries))
+            return Again(claimed, self.now + self.limits.ask_after, Reason.WAITING_FOR_RECEIPT, tries)
         if any(answer.action is Action.STOP_CHANNEL for answer in rejected):
             return Again(claimed, self.now + STOPPED_CHANNEL_WAIT, Reason.CHANNEL_STOPPED, claimed.tries)
         if any(tries_later(answer) for answer in rejected) and claimed.tries < len(self.limits.retries):

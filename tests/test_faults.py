@@ -12,6 +12,7 @@ from notifier.batch import BatchReport
 from notifier.channels.email import EmailCarrier
 from notifier.channels.twilio import TwilioCarrier
 from notifier.model import Channel, DeliveryId, DeliveryState
+from notifier.prepare import QUESTIONS
 from notifier.store import deliveries as store
 from notifier.store import tables as t
 from notifier.store.engine import reading, writing
@@ -182,6 +183,16 @@ def test_a_connection_lost_after_data_is_unknown_and_repeated_with_the_same_mess
     assert wired.outcome() == ("sent", [("email", "failed"), ("email", "accepted")])
     first, second = (one.message["message_id"] for one in wired.deliveries())
     assert first == second
+
+
+def test_a_mail_server_that_never_answers_after_data_is_given_the_mail_a_few_times_and_no_more(wired: Wired) -> None:
+    wired.smtp.script = SmtpScript(hangs_up_at="end")
+    wired.reminded_by_mail()
+    for _ in range(40):
+        wired.later(minutes=2)
+
+    assert len(wired.deliveries()) == 1 + QUESTIONS
+    assert len({one.message["message_id"] for one in wired.deliveries()}) == 1
 
 
 # -------------------------------------------------------------------------------------------------- Twilio
