@@ -1,10 +1,10 @@
 """E-mail over a pool of kept SMTP connections: opened by aiosmtplib, driven by our own pipelined wire."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from notifier.channels.base import TellsTime
 from notifier.channels.mime import UnsafeHeader, bare_address, to_bytes
@@ -24,6 +24,9 @@ from notifier.model import (
     Rejected,
     Unknown,
 )
+
+_NAMED = re.compile(r"(?:^|\s)as\s+(\S{1,100})", re.IGNORECASE)
+_WITH_ID = re.compile(r"(?:^|\s)id=(\S{1,100})", re.IGNORECASE)
 
 
 class EmailCarrier:
@@ -73,8 +76,9 @@ class EmailCarrier:
         self._slots = [
             Slot(self._door, max_age=max_age, max_idle=max_idle, max_messages=max_messages) for _ in range(connections)
         ]
-        # Two mails share a connection: one in its envelope while the other's last reply is on its way.
-        self.concurrency = connections * 2
+        # Three mails share a connection: one whose last reply is on its way, one in its envelope, and one that is ready
+        # to leave in the same write as the body of that.
+        self.concurrency = connections * 3
         self.longest = timedelta(seconds=2 * timeout)
 
     async def open(self) -> None:
@@ -189,8 +193,6 @@ def _outcome(ended: Ended) -> Outcome:
 
 def _queue_name(reply: Reply) -> str | None:
     """The server's own name for the mail, when it says one in Postfix's or Exim's manner."""
-    words = reply.text.replace("\0", "").split()
-    for before, name in pairwise(words):
-        if before.lower() == "as":
-            return name[:100]
-    return next((word[3:103] for word in words if word.lower().startswith("id=")), None)
+    text = reply.text.replace("\0", "")
+    named = _NAMED.search(text) or _WITH_ID.search(text)
+    return named[1] if named else None

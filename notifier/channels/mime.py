@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from email.utils import format_datetime, parseaddr
 from functools import lru_cache
@@ -15,13 +15,25 @@ _BREAKS = re.compile(r"[\r\n\0]")
 _SPECIALS = re.compile(r'[()<>\[\]:;@\\,."]')
 #: The usual forms; the library's parser takes fifty times as long and is kept for the rest.
 _ADDRESS = r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w.-]+"
+_ALONE = re.compile(_ADDRESS)
 _PLAIN_ADDRESS = re.compile(rf'^(?:(?P<alone>{_ADDRESS})|(?P<name>[^<>",;:\\()\[\]@]*?) *<(?P<named>{_ADDRESS})>)$')
 _HEADER_NAME = re.compile(r"^[!-9;-~]+$")
 #: Bytes of UTF-8 in one encoded word: 60 base64 characters and 12 of frame stay under the limit of 75.
 _WORD_BYTES = 45
 _LINE = 76
+#: What of ASCII can be printed, and the end of a line.
+_PLAIN_SIGNS = bytes(range(32, 127)) + b"\n"
 #: The longest line, in signs, of a text that leaves as it is; RFC 5322 allows 998.
 _LONGEST_PLAIN_LINE = 900
+
+
+#: Headers that a message cannot bring, and those it gets where it brings none of that name.
+FIXED = ("from", "to", "subject", "message-id", "mime-version")
+OURS: Mapping[str, Callable[[EmailMessage, datetime], str]] = {
+    "Date": lambda _, date: _on_the_clock(date.replace(microsecond=0)),
+    "Auto-Submitted": lambda *_: "auto-generated",
+    "Content-Language": lambda message, _: _safe(message.language),
+}
 
 
 class UnsafeHeader(ValueError):
@@ -38,30 +50,35 @@ def to_bytes(message: EmailMessage, *, date: datetime) -> bytes:
         boundary = f"=_mixed_{message.delivery_id}"
         parts = [body, *(_attachment(attachment) for attachment in message.attachments)]
         body = _multipart("mixed", boundary, parts)
-    head = "".join(f"{name}: {value}\r\n" for name, value in _headers(message, date))
-    return head.encode("utf-8") + b"MIME-Version: 1.0\r\n" + body
+    return _head(message, date).encode("utf-8") + body
 
 
-def _headers(message: EmailMessage, date: datetime) -> Iterator[tuple[str, str]]:
-    given = {name.lower(): (name, value) for name, value in message.headers.items()}
-    standard = {
-        "From": mailbox(message.sender),
-        "To": mailbox(message.to),
-        "Subject": unstructured(message.subject),
-        "Date": _on_the_clock(date.replace(microsecond=0)),
-        "Message-ID": _safe(message.message_id),
-        "Auto-Submitted": "auto-generated",
-        "Content-Language": _safe(message.language),
-    }
-    for name, value in standard.items():
-        if name.lower() not in given or name in ("From", "To", "Subject", "Message-ID"):
-            yield name, value
-    for lowered, (name, value) in given.items():
-        if lowered in ("from", "to", "subject", "message-id", "mime-version"):
-            continue
-        if not _HEADER_NAME.match(name):
-            raise UnsafeHeader("a header name holds a sign that is not allowed there")
-        yield name, _safe(value) if value.isascii() else unstructured(value)
+def _head(message: EmailMessage, date: datetime) -> str:
+    ours, given = _headers_of(tuple(message.headers))
+    lines = [
+        f"From: {mailbox(message.sender)}\r\n"
+        f"To: {mailbox(message.to)}\r\n"
+        f"Subject: {unstructured(message.subject)}\r\n"
+        f"Message-ID: {_safe(message.message_id)}\r\n"
+        "MIME-Version: 1.0\r\n"
+    ]
+    for name in ours:
+        lines.append(f"{name}: {OURS[name](message, date)}\r\n")
+    for name in given:
+        value = message.headers[name]
+        lines.append(f"{name}: {_safe(value) if value.isascii() else unstructured(value)}\r\n")
+    return "".join(lines)
+
+
+@lru_cache(maxsize=256)
+def _headers_of(names: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Of a message that brings headers of these names: which of OURS it gets besides, and which of its own stand."""
+    given = {name.lower(): name for name in names}
+    for name in FIXED:
+        given.pop(name, None)
+    if not all(map(_HEADER_NAME.match, given.values())):
+        raise UnsafeHeader("a header name holds a sign that is not allowed there")
+    return [name for name in OURS if name.lower() not in given], list(given.values())
 
 
 def _safe(text: str) -> str:
@@ -102,9 +119,13 @@ def split_address(text: str) -> tuple[str, str]:
     return parseaddr(text)
 
 
-@lru_cache(maxsize=1024)
 def mailbox(text: str) -> str:
     """An address header: `name <address>` with the name encoded or quoted where it must be."""
+    return text if _ALONE.fullmatch(text) else _mailbox(text)
+
+
+@lru_cache(maxsize=1024)
+def _mailbox(text: str) -> str:
     name, address = split_address(_safe(text))
     if not address:
         raise UnsafeHeader("an address header holds no address")
@@ -118,9 +139,13 @@ def mailbox(text: str) -> str:
     return f"{name} <{address}>"
 
 
-@lru_cache(maxsize=1024)
 def bare_address(text: str) -> str:
     """The address alone, as the envelope needs it. Raises UnsafeHeader when there is none."""
+    return text if _ALONE.fullmatch(text) else _bare_address(text)
+
+
+@lru_cache(maxsize=1024)
+def _bare_address(text: str) -> str:
     address = split_address(_safe(text))[1]
     if not address or address.count("@") != 1 or re.search(r"[\s<>]", address):
         raise UnsafeHeader("the address cannot be read")
@@ -150,7 +175,7 @@ def _text_part(kind: str, text: str) -> bytes:
     base64."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n") + "\n"
     content = lines.encode("utf-8")
-    if _is_plain(lines):
+    if _is_plain(lines, content):
         encoding, encoded = b"7bit", content.replace(b"\n", b"\r\n")
     elif len(content) - len(lines) > len(content) // 4:
         encoding, encoded = b"base64", _base64(content.replace(b"\n", b"\r\n"))
@@ -160,10 +185,11 @@ def _text_part(kind: str, text: str) -> bytes:
     return head + b"Content-Transfer-Encoding: " + encoding + b"\r\n\r\n" + encoded
 
 
-def _is_plain(lines: str) -> bool:
+def _is_plain(lines: str, content: bytes) -> bool:
     """ASCII without control signs or long lines, and without what the boundaries between parts begin with."""
-    is_printable = lines.isascii() and lines.replace("\n", "").isprintable() and "=_" not in lines
-    return is_printable and max(map(len, lines.split("\n"))) <= _LONGEST_PLAIN_LINE
+    if content.translate(None, _PLAIN_SIGNS) or "=_" in lines:
+        return False
+    return max(map(len, lines.split("\n"))) <= _LONGEST_PLAIN_LINE
 
 
 @lru_cache(maxsize=8192)

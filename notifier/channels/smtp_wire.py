@@ -62,7 +62,7 @@ class SmtpWire(asyncio.Protocol):
         self.lost = False
         self._transport = transport
         self._pipelining = "pipelining" in extensions
-        self._buffer = bytearray()
+        self._buffer = b""
         self._lines: list[str] = []
         self._waiting: deque[Transaction] = deque()
         self._unsent: deque[tuple[Step, bytes]] = deque()
@@ -122,14 +122,14 @@ class SmtpWire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Cut what came into lines and lines into replies."""
-        self._buffer += data
-        *lines, rest = self._buffer.split(b"\n")
-        self._buffer = rest
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
         for raw in lines:
-            line = raw.decode("utf-8", "replace").rstrip("\r")
-            if not line[:3].isdigit() or not self._expected:
+            if not raw[:3].isdigit() or not self._expected:
                 self.lose()  # out of step: nothing that follows could be trusted
                 return
+            if raw[:4] == b"250 " and not self._lines and self._pipelining and self._taken():
+                continue
+            line = raw.decode("utf-8", "replace").rstrip("\r")
             self._lines.append(line[4:])
             if line[3:4] != "-":
                 reply = Reply(int(line[:3]), " ".join(self._lines))
@@ -198,6 +198,15 @@ class SmtpWire(asyncio.Protocol):
             self._data_answered(transaction, reply)
         else:
             self._envelope_answered(step, transaction, reply)
+
+    def _taken(self) -> bool:
+        """Whether a "250" says that an envelope in a group goes well: nothing follows from it, and most replies are."""
+        step, transaction = self._expected[0]
+        if transaction is None or (step is not Step.MAIL and step is not Step.RCPT):
+            return False
+        transaction.heard = True
+        self._expected.popleft()
+        return True
 
     def _envelope_answered(self, step: Step, transaction: Transaction, reply: Reply) -> None:
         if reply.code not in (250, 251) and transaction.refused is None:
