@@ -6,7 +6,6 @@ No transaction is open while a provider is called.
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
@@ -43,7 +42,7 @@ from notifier.rules.rule import RuleSet
 from notifier.store import deliveries as store
 from notifier.store.claims import claim
 from notifier.store.deliveries import Delivery
-from notifier.store.engine import reading, writing
+from notifier.store.engine import writing
 from notifier.store.rulesets import Plan
 from notifier.store.settle import settle
 
@@ -98,26 +97,34 @@ class Dispatcher:
         """Claim what is due among the ids and carry each one step further."""
         report = BatchReport()
         now = self.clock.now()
-        bundles = await asyncio.to_thread(self._claim, ids, now)
+        bundles, sendings = await asyncio.to_thread(self._take, ids, now, report)
         report.claimed = sum(not one.is_companion for one in bundles)
         if not bundles:
             return report
         hold = Hold(self.engine, self.clock, self.limits, now)
         hold.take([one for one in bundles if not one.is_companion])
         async with hold.kept():
-            answers = await self._ask_about_lost(bundles, now)
-            sendings = await asyncio.to_thread(self._prepare, bundles, answers, now, report)
+            if sendings is None:
+                answers = await self._ask_about_lost(bundles, now)
+                sendings = await asyncio.to_thread(self._prepare, bundles, answers, now, report)
             hold.take([bundle for one in sendings for bundle in one.bundles])
             await self._send_and_keep(sendings, now, hold, report)
         return report
 
-    def _claim(self, ids: Sequence[NotificationId], now: datetime) -> list[Bundle]:
+    def _take(
+        self, ids: Sequence[NotificationId], now: datetime, report: BatchReport
+    ) -> tuple[list[Bundle], list[Sending] | None]:
+        """Claim, read, and in most batches make ready at once: the claim has locked all that will be written.
+
+        Not where a provider is to be asked first, nor where others may come along: those are locked together with what
+        was claimed, in the order of ids, else two workers could wait for each other.
+        """
         with writing(self.engine) as connection:
             claimed = claim(connection, ids, now=now, lease=self.limits.lease)
-        if not claimed:
-            return []
-        with reading(self.engine) as connection:
-            return gather(connection, claimed, self.rules, now=now)
+            bundles = gather(connection, claimed, self.rules, now=now) if claimed else []
+            if any(one.is_companion or (one.deliveries and lost(one.deliveries)) for one in bundles):
+                return bundles, None
+            return bundles, self.preparer.prepare(connection, bundles, now=now, report=report)
 
     async def _ask_about_lost(self, bundles: Sequence[Bundle], now: datetime) -> Answers:
         """Ask the providers about messages whose outcome was lost, before anything is sent again."""
@@ -145,8 +152,6 @@ class Dispatcher:
     def _prepare(
         self, bundles: Sequence[Bundle], answers: Answers, now: datetime, report: BatchReport
     ) -> list[Sending]:
-        if not bundles:
-            return []
         with writing(self.engine) as connection:
             known = self._apply(connection, bundles, answers, now)
             return self.preparer.prepare(connection, known, now=now, report=report)
@@ -215,31 +220,38 @@ class Dispatcher:
         gates, beginnings = self._gates(), self._beginnings()
         stopped: set[Channel] = set()
 
-        async def work_off(channel: Channel, queue: Iterator[Sending]) -> None:
-            carrier = self.carriers[channel]
+        def may_start(carrier: Carrier, one: Sending, begun: datetime | None) -> bool:
+            if begun is None or carrier.channel in stopped or self.is_stopping() or hold.has_lost(one.bundles):
+                return False
+            return self.clock.now() <= self._last_start(carrier, begun, hold)
+
+        async def attempt(carrier: Carrier, one: Sending) -> Outcome | None:
+            channel = carrier.channel
+            if self.paces.bounds(channel) and channel not in stopped and not self.is_stopping():
+                await self.paces.turn(channel, carrier.provider, one.message.sender)
+            # A drain waits for what is under way and for nothing else.
+            if channel in stopped or self.is_stopping():
+                return None
+            if channel is Channel.EMAIL:  # is not marked as begun: it may be repeated
+                return await _carry(carrier, one, None) if may_start(carrier, one, prepared_at) else None
+            async with beginnings.begun(one.delivery_id) as begun:
+                if not may_start(carrier, one, begun):
+                    return None
+                return await _carry(carrier, one, self.callback_url(one.delivery_id))
+
+        async def work_off(carrier: Carrier, queue: Iterator[Sending]) -> None:
+            gate = gates[carrier.channel]
             for one in queue:
-                async with gates[channel]:
-                    if self.paces.bounds(channel) and channel not in stopped and not self.is_stopping():
-                        await self.paces.turn(channel, carrier.provider, one.message.sender)
-                    # A drain waits for what is under way and for nothing else.
-                    if channel in stopped or self.is_stopping():
-                        outcomes[one.delivery_id] = None
-                        continue
-                    async with self._begun(one, prepared_at, beginnings) as begun:
-                        is_late = begun is None or self.clock.now() > self._last_start(carrier, begun, hold)
-                        if is_late or hold.has_lost(one.bundles) or channel in stopped or self.is_stopping():
-                            outcomes[one.delivery_id] = None
-                            continue
-                        outcome = await _carry(carrier, one, self.callback_url(one.delivery_id))
-                    outcomes[one.delivery_id] = outcome
-                    if isinstance(outcome, Rejected) and outcome.action is Action.STOP_CHANNEL:
-                        stopped.add(channel)
+                async with gate:
+                    outcome = outcomes[one.delivery_id] = await attempt(carrier, one)
+                if isinstance(outcome, Rejected) and outcome.action is Action.STOP_CHANNEL:
+                    stopped.add(carrier.channel)
 
         workers = []
         for channel in {one.channel for one in sendings}:
-            mine = [one for one in sendings if one.channel is channel]
+            mine, carrier = [one for one in sendings if one.channel is channel], self.carriers[channel]
             queue = iter(mine)
-            workers += [work_off(channel, queue) for _ in range(min(self.carriers[channel].concurrency, len(mine)))]
+            workers += [work_off(carrier, queue) for _ in range(min(carrier.concurrency, len(mine)))]
         await asyncio.gather(*workers)
 
     def _gates(self) -> Mapping[Channel, asyncio.Semaphore]:
@@ -256,12 +268,6 @@ class Dispatcher:
         if loop not in self._beginnings_of:
             self._beginnings_of[loop] = Beginnings(self.engine, self.clock)
         return self._beginnings_of[loop]
-
-    def _begun(
-        self, one: Sending, prepared_at: datetime, beginnings: Beginnings
-    ) -> AbstractAsyncContextManager[datetime | None]:
-        """Since when a message counts as begun; None: it must not begin. A mail is not marked: it may be repeated."""
-        return nullcontext(prepared_at) if one.channel is Channel.EMAIL else beginnings.begun(one.delivery_id)
 
     def _last_start(self, carrier: Carrier, begun_at: datetime, hold: Hold) -> datetime:
         """The last moment to start a send, whatever has held us up.

@@ -40,7 +40,7 @@ class Hold:
 
     def has_lost(self, bundles: Sequence[Bundle]) -> bool:
         """Whether a renewal came too late for one of these: another worker may have it in hand, and tells it."""
-        return any(one.claimed.id in self._lost for one in bundles)
+        return bool(self._lost) and any(one.claimed.id in self._lost for one in bundles)
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:

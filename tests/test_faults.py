@@ -325,8 +325,9 @@ def died(wired: Wired) -> list[DeliveryId]:
     wired.case("C1", "T1", service="passport", state="scheduled", appointment_at=wib("2026-05-27 09:00"))
     wired.plan()
     dispatcher = wired.dispatcher
-    bundles = dispatcher._claim([row.id for row in wired.notifications()], wired.now)
-    return [one.delivery_id for one in dispatcher._prepare(bundles, {}, wired.now, BatchReport())]
+    _, sendings = dispatcher._take([row.id for row in wired.notifications()], wired.now, BatchReport())
+    assert sendings is not None
+    return [one.delivery_id for one in sendings]
 
 
 def test_what_a_dead_worker_had_only_prepared_is_sent_at_the_end_of_its_lease_without_a_question(wired: Wired) -> None:
@@ -349,7 +350,8 @@ def test_what_a_slow_worker_begins_while_its_successor_has_read_it_is_not_sent_a
     prepared = died(wired)
     wired.clock.at += timedelta(minutes=10)
     successor = wired.dispatcher
-    bundles = successor._claim([row.id for row in wired.notifications()], wired.now)
+    bundles, sendings = successor._take([row.id for row in wired.notifications()], wired.now, BatchReport())
+    assert sendings is None  # what was lost is asked about first
     with writing(wired.engine) as connection:  # not dead after all
         assert store.start(connection, prepared, now=wired.now) == set(prepared)
 

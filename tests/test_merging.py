@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from notifier.batch import BatchReport, Sending
+from notifier.batch import BatchReport, Bundle, Sending, gather
+from notifier.dispatch import Dispatcher
 from notifier.intake.importer import import_files
 from notifier.model import (
     Accepted,
@@ -28,6 +29,7 @@ from notifier.model import (
 )
 from notifier.officer import read_story, resend
 from notifier.store import tables as t
+from notifier.store.claims import claim
 from notifier.store.engine import reading, writing
 from notifier.store.records import PartyRecord
 from notifier.store.register import put_parties
@@ -452,8 +454,16 @@ def test_a_step_told_only_by_a_late_receipt_lets_its_follow_up_be_planned(engine
 def prepared(world: World, ids: list[int]) -> list[Sending]:
     """What a worker that took these ids in hand would send now."""
     dispatcher = world.dispatcher
-    bundles = dispatcher._claim([NotificationId(key) for key in ids], world.now)
-    return dispatcher._prepare(bundles, {}, world.now, BatchReport())
+    _, sendings = dispatcher._take([NotificationId(key) for key in ids], world.now, BatchReport())
+    assert sendings is not None
+    return sendings
+
+
+def claimed_by(dispatcher: Dispatcher, ids: list[int], world: World) -> list[Bundle]:
+    """What a worker has claimed and read, and has not made ready: others may come along, or one was lost."""
+    bundles, sendings = dispatcher._take([NotificationId(key) for key in ids], world.now, BatchReport())
+    assert sendings is None
+    return bundles
 
 
 def test_a_merged_mail_whose_outcome_is_unknown_is_repeated_byte_for_byte(engine: Engine, folder: Path) -> None:
@@ -483,7 +493,7 @@ def test_a_worker_that_died_with_a_merged_message_is_succeeded_once(engine: Engi
 
     world.at("2026-05-11 10:11")
     one, other = world.dispatcher, world.dispatcher
-    halves = [one._claim([NotificationId(1)], world.now), other._claim([NotificationId(2)], world.now)]
+    halves = [claimed_by(one, [1], world), claimed_by(other, [2], world)]
     sent = [
         worker._prepare(half, {}, world.now, BatchReport()) for worker, half in zip((one, other), halves, strict=True)
     ]
@@ -505,10 +515,7 @@ def test_two_workers_with_half_a_family_each_send_one_message(
     world.at("2026-04-10 10:00").plan()
     workers = [world.dispatcher, world.dispatcher]
     halves = [[1, 2], [3, 4, 5]]
-    claimed = [
-        worker._claim([NotificationId(key) for key in half], world.now)
-        for worker, half in zip(workers, halves, strict=True)
-    ]
+    claimed = [claimed_by(worker, half, world) for worker, half in zip(workers, halves, strict=True)]
 
     sendings = [workers[place]._prepare(claimed[place], {}, world.now, BatchReport()) for place in order]
 
@@ -524,10 +531,12 @@ def test_a_row_planned_between_claim_and_sending_doubles_nothing(engine: Engine,
     itas(world, "2D1", "budi", date(2026, 6, 10))
     world.at("2026-05-11 10:00").plan()
     early, late = world.dispatcher, world.dispatcher
-    claimed = early._claim([NotificationId(1)], world.now)
+    with writing(engine) as connection:  # as in a batch of which another message has to be asked about first
+        mine = claim(connection, [NotificationId(1)], now=world.now, lease=early.limits.lease)
+        claimed = gather(connection, mine, early.rules, now=world.now)
     itas(world, "2D2", "budi", date(2026, 6, 10))
     world.plan()
-    following = late._claim([NotificationId(2)], world.now)  # knows of the first one, in the other worker's hand
+    following = claimed_by(late, [2], world)  # knows of the first one, in the other worker's hand
 
     pairs = [(early, claimed), (late, following)]
     for worker, bundles in pairs if first == "the earlier claim" else reversed(pairs):

@@ -30,7 +30,7 @@ _LONGEST_PLAIN_LINE = 900
 #: Headers that a message cannot bring, and those it gets where it brings none of that name.
 FIXED = ("from", "to", "subject", "message-id", "mime-version")
 OURS: Mapping[str, Callable[[EmailMessage, datetime], str]] = {
-    "Date": lambda _, date: _on_the_clock(date.replace(microsecond=0)),
+    "Date": lambda _, date: on_the_clock(date),
     "Auto-Submitted": lambda *_: "auto-generated",
     "Content-Language": lambda message, _: _safe(message.language),
 }
@@ -198,8 +198,13 @@ def _quoted_line(line: str) -> bytes:
     return binascii.b2a_qp(line.encode() + b"\n", istext=True).replace(b"\n", b"\r\n")
 
 
+def on_the_clock(date: datetime) -> str:
+    """An instant as a header has it, in whole seconds."""
+    return _to_the_second(date.replace(microsecond=0))
+
+
 @lru_cache(maxsize=16)
-def _on_the_clock(date: datetime) -> str:
+def _to_the_second(date: datetime) -> str:
     return format_datetime(date)
 
 
