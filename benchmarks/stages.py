@@ -24,7 +24,7 @@ STAGES: tuple[tuple[str, str, str], ...] = (
     ("notifier.batch", "_companions", "gather: companions"),
     ("notifier.batch", "suppressed_contacts", "gather: suppressions"),
     ("notifier.dispatch", "hold_fast", "lock"),
-    ("notifier.dispatch", "Dispatcher._prepare", "prepare"),
+    ("notifier.prepare", "Preparer.prepare", "prepare"),
     ("notifier.guard", "Guard.ask", "guard"),
     ("notifier.guard", "Guard.passing", "gate and quota"),
     ("notifier.gate", "Passage.finish", "gate and quota"),
