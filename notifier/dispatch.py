@@ -234,10 +234,13 @@ class Dispatcher:
                 return None
             if channel is Channel.EMAIL:  # is not marked as begun: it may be repeated
                 return await _carry(carrier, one, None) if may_start(carrier, one, prepared_at) else None
-            async with beginnings.begun(one.delivery_id) as begun:
+            begun = await beginnings.begin(one.delivery_id)
+            try:
                 if not may_start(carrier, one, begun):
                     return None
                 return await _carry(carrier, one, self.callback_url(one.delivery_id))
+            finally:
+                beginnings.ended()
 
         async def work_off(carrier: Carrier, queue: Iterator[Sending]) -> None:
             gate = gates[carrier.channel]

@@ -86,19 +86,20 @@ class Beginnings:
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
 
-    @asynccontextmanager
-    async def begun(self, key: DeliveryId) -> AsyncIterator[datetime | None]:
-        """Since when the message counts as begun. None: it must not begin, for another worker has it."""
+    async def begin(self, key: DeliveryId) -> datetime | None:
+        """Since when the message counts as begun; None: it must not begin, for another worker has it. Either way
+        `ended` is called when that is over."""
         answer: asyncio.Future[datetime | None] = asyncio.get_running_loop().create_future()
         self._waiting[key] = answer
         self._look()
         at = await answer
         self._under_way += 1
-        try:
-            yield at
-        finally:
-            self._under_way -= 1
-            self._look()
+        return at
+
+    def ended(self) -> None:
+        """What has begun, or must not begin, is not under way any more."""
+        self._under_way -= 1
+        self._look()
 
     def _look(self) -> None:
         """Write now, later, or not at all."""

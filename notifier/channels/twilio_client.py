@@ -4,7 +4,7 @@ import base64
 import threading
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from requests.adapters import HTTPAdapter
@@ -13,7 +13,7 @@ from twilio.http.http_client import TwilioHttpClient  # type: ignore[import-unty
 from twilio.http.response import Response  # type: ignore[import-untyped]
 from twilio.rest import Client  # type: ignore[import-untyped]
 
-from notifier.channels.http_wire import HttpPool, seconds_of
+from notifier.channels.http_wire import HttpPool, form, seconds_of
 
 
 class HttpClient(TwilioHttpClient):  # type: ignore[misc]
@@ -78,9 +78,7 @@ class PooledClient(TwilioInterface):  # type: ignore[misc]
         """POST a form. Raises NotWritten or NoAnswer."""
         if method != "POST":
             raise ValueError("only POST is asked over kept connections")
-        answer = await self._pool.post(
-            self._prefix + urlsplit(url).path, self._head(headers, auth), urlencode(data).encode("ascii")
-        )
+        answer = await self._pool.post(self._prefix + urlsplit(url).path, self._head(headers, auth), form(data))
         return Response(answer.status, answer.body.decode("utf-8", "replace"), dict(answer.headers))
 
     async def close(self) -> None:
