@@ -11,7 +11,7 @@ from notifier.calendar.office import OfficeCalendar
 from notifier.channels.base import Carrier
 from notifier.drafts import Draft, Writer
 from notifier.gate import Passage
-from notifier.guard import Asked, Guard, end, hold
+from notifier.guard import Guard, end, hold
 from notifier.ladder import Way, is_told, lost, open_channels, ways
 from notifier.merge import Going, Parcel, may_travel, parcels
 from notifier.model import Channel, NotificationId, NotificationState, Office, Reason
@@ -78,12 +78,12 @@ class Preparer:
         for bundle in bundles:
             if self._must_wait(connection, bundle, done, now, report):
                 continue
-            asked = self.guard.ask(bundle, law, now=now)
-            going = Going(bundle, asked.decision) if asked.decision and bundle.subject else None
+            decision = self.guard.ask(bundle, law, now=now)
+            going = Going(bundle, decision) if decision is not None else None
             if going is not None and self._may_travel(going, now):
                 willing.append(going)
             elif not bundle.is_companion:
-                self.guard.turn_away(connection, bundle, asked, now=now, report=report)
+                self.guard.turn_away(connection, bundle, decision, law, now=now, report=report)
         found = parcels(willing)
         together = [one for parcel in found for one in parcel.members]
         asking = [(one.bundle, one.decision) for one in together]
@@ -96,8 +96,7 @@ class Preparer:
         leaving = _ids(one for parcel in found for one in parcel.members)
         for one in willing:
             if one.bundle.claimed.id not in stopped | leaving and not one.bundle.is_companion:
-                asked = Asked(one.decision, ())
-                self.guard.turn_away(connection, one.bundle, asked, now=now, report=report)
+                self.guard.turn_away(connection, one.bundle, one.decision, law, now=now, report=report)
         return found
 
     def _may_travel(self, one: Going, now: datetime) -> bool:
