@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -19,7 +19,7 @@ from notifier.rules.judge import zone_of
 from notifier.rules.moments import leaves_at
 from notifier.rules.rule import RuleSet
 from notifier.store import outbox
-from notifier.store.claims import CapWish, Claimed, free_cap
+from notifier.store.claims import Claimed, free_cap
 from notifier.store.daily import HOLDS
 from notifier.store.rulesets import Plan
 
@@ -171,26 +171,24 @@ class Guard:
         verdict, reason = (Verdict.GOES, Reason.GOES) if goes else (Verdict.LATER, Reason.SENDING_HOURS)
         return replace(decision, verdict=verdict, reason=reason, leaves_at=leaves)
 
-    def cap_wish(self, bundle: Bundle, decision: Decision, *, now: datetime) -> CapWish | None:
-        """One of the person's messages of the day; None: what leaves by itself, as no cap speaks of it (S81).
+    @staticmethod
+    def is_capped(bundle: Bundle, decision: Decision) -> bool:
+        """Whether it is one of the person's messages of the day; of what leaves by itself no cap speaks (S81).
 
         Asked once for a message, of the notification that leads it.
         """
-        claimed, subject, recipient = bundle.claimed, bundle.subject, decision.recipient
-        if claimed.forced or not claimed.capped or subject is None or recipient is None:
-            return None
-        if recipient.party.kind == "desk":
-            return None
-        day, limits = self.calendar_of(subject.office).day_of(now), self.limits
-        return CapWish(claimed.party_id, day, claimed.id, limits.per_day, limits.per_week)
+        claimed, recipient = bundle.claimed, decision.recipient
+        if claimed.forced or not claimed.capped:
+            return False
+        return recipient is not None and recipient.party.kind != "desk"
 
-    def after_cap(self, bundle: Bundle, decision: Decision, wish: CapWish) -> datetime | None:
-        """When a message waits that its person may not have today; None: a cap never costs a message its use."""
+    def after_cap(self, bundle: Bundle, decision: Decision, day: date) -> datetime | None:
+        """When a message waits that its person may not have on a day; None: a cap never costs a message its use."""
         if bundle.subject is None:
             return None
         calendar = self.calendar_of(bundle.subject.office)
         time_of_day = decision.step.time or bundle.claimed.moment.astimezone(calendar.zone).time()
-        tomorrow = calendar.instant(wish.day + timedelta(days=1), time_of_day)
+        tomorrow = calendar.instant(day + timedelta(days=1), time_of_day)
         useful_until = bundle.claimed.useful_until
         return None if useful_until is not None and tomorrow > useful_until else tomorrow
 
