@@ -8,14 +8,15 @@ wrong with its urgent steps. Rules with none of these cost no statement.
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from notifier.batch import BatchReport, Bundle
 from notifier.calendar.office import OfficeCalendar
-from notifier.model import NotificationId, Office, Reason
+from notifier.model import NotificationId, Office, OfficeId, Reason
 from notifier.rules.decision import Decision
 from notifier.rules.rule import Rule
 from notifier.store import daily, verdicts
@@ -48,16 +49,22 @@ class Room:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Place(NamedTuple):
+    """The batch that a rule's messages of an office belong to today, and how many of them may leave."""
+
+    key: Key
+    room: Room
+    ends: datetime  # the end of the office's today
+
+
+class Candidate(NamedTuple):
     """A notification that would leave now, with the batch of the day it belongs to."""
 
     bundle: Bundle
     decision: Decision
-    rule: Rule
     key: Key
     room: Room
-    ends: datetime  # the end of the office's today
+    ends: datetime
 
 
 class Gate:
@@ -107,12 +114,15 @@ class Passage:
         self._counts: dict[Key, Count] = {}
         self._of: dict[NotificationId, Key] = {}
         self._codes: dict[int, str] = {}
+        self._places: dict[tuple[str, OfficeId], Place | None] = {}
 
     def held(
         self, connection: Connection, going: Sequence[tuple[Bundle, Decision]], report: BatchReport
     ) -> set[NotificationId]:
         """Of those that would leave now, the ones that wait for an officer; they are held here."""
-        candidates = [one for bundle, decision in going if (one := self._candidate(bundle, decision)) is not None]
+        candidates: Sequence[Candidate] = [
+            one for bundle, decision in going if (one := self._candidate(bundle, decision)) is not None
+        ]
         if not candidates:
             return set()
         candidates, known = self._with_batches(connection, candidates)
@@ -146,7 +156,7 @@ class Passage:
 
     def _with_batches(
         self, connection: Connection, candidates: Sequence[Candidate]
-    ) -> tuple[list[Candidate], dict[Key, DailyBatch]]:
+    ) -> tuple[Sequence[Candidate], dict[Key, DailyBatch]]:
         """Each with the batch it belongs to: today's, or that of an earlier day as long as it waits for an officer."""
         again = [one.bundle.claimed.id for one in candidates if one.bundle.claimed.reason in daily.HOLDS]
         days = daily.days_waited_with(connection, again) if again else {}
@@ -156,13 +166,11 @@ class Passage:
             if one.bundle.claimed.id in days
         }
         known = daily.read_batches(connection, {one.key for one in candidates} | set(earlier.values()))
-        found = []
-        for one in candidates:
-            old = earlier.get(one.bundle.claimed.id, one.key)
-            still_waits = old in known and known[old].state is BatchState.HELD
-            found.append(replace(one, key=old) if still_waits else one)
-            self._of[one.bundle.claimed.id] = found[-1].key
-        return found, known
+        waiting = {key: old for key, old in earlier.items() if old in known and known[old].state is BatchState.HELD}
+        if waiting:
+            candidates = [one._replace(key=waiting.get(one.bundle.claimed.id, one.key)) for one in candidates]
+        self._of.update((one.bundle.claimed.id, one.key) for one in candidates)
+        return candidates, known
 
     def _candidate(self, bundle: Bundle, decision: Decision) -> Candidate | None:
         """None when no officer has a word in it: no such rule, an officer's own resend, or told already."""
@@ -171,15 +179,21 @@ class Passage:
             return None
         if any(one.rung >= 0 for one in bundle.deliveries):  # it was let out before, and is tried again
             return None
-        calendar = self.gate.calendar_of(subject.office)
+        where = rule.name, subject.office.id
+        if where not in self._places:
+            self._places[where] = self._place(rule, subject.office)
+        place = self._places[where]
+        return None if place is None else Candidate(bundle, decision, *place)
+
+    def _place(self, rule: Rule, office: Office) -> Place | None:
+        calendar = self.gate.calendar_of(office)
         day = calendar.day_of(self.now)
-        room = self.gate.room(rule, subject.office.code, day)
+        room = self.gate.room(rule, office.code, day)
         if room is None:
             return None
-        key = (rule.name, subject.office.id, day)
-        self._codes[subject.office.id] = subject.office.code
+        self._codes[office.id] = office.code
         ends = calendar.start_of(day + timedelta(days=1)) - timedelta(microseconds=1)
-        return Candidate(bundle, decision, rule, key, room, ends)
+        return Place((rule.name, office.id, day), room, ends)
 
     def _count(self, connection: Connection, asking: Sequence[Candidate], known: Mapping[Key, DailyBatch]) -> None:
         """Count the batches that are not held yet and were not counted a moment ago; all of one day's end at once."""

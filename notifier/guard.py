@@ -1,8 +1,8 @@
 """Guard: everything that may have changed since planning, asked again on fresh data just before a message leaves."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -12,14 +12,14 @@ from notifier.gate import Allowance, Gate, Passage
 from notifier.model import NotificationId, NotificationState, Office, Reason
 from notifier.quota import places
 from notifier.reconcile import ending_of
-from notifier.rules.alike import Alike, Classes
+from notifier.rules.alike import Alike, Lasting
 from notifier.rules.decide import decide
 from notifier.rules.decision import Decision, Verdict
 from notifier.rules.judge import zone_of
 from notifier.rules.moments import leaves_at
 from notifier.rules.rule import RuleSet
 from notifier.store import outbox
-from notifier.store.claims import CapWish, Claimed, free_cap
+from notifier.store.claims import Claimed, free_cap
 from notifier.store.daily import HOLDS
 from notifier.store.rulesets import Plan
 
@@ -37,18 +37,6 @@ OVERRULED = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the law said of a claimed notification: its own decision, among all of its rule for the subject."""
-
-    decision: Decision | None
-    decisions: tuple[Decision, ...]
-
-    @property
-    def goes(self) -> bool:
-        return self.decision is not None and self.decision.verdict is Verdict.GOES
-
-
 class Guard:
     """Lets a claimed notification pass, holds it until later, or ends it; always with a reason."""
 
@@ -63,37 +51,48 @@ class Guard:
         self.rules = rules
         self.calendar_of = calendar_of
         self.limits = limits
-        self._classes = Classes(rules)
+        self._lasting = Lasting(rules, limits.adult_age)
         self.gate = Gate(calendar_of, plan, Allowance(limits.envelope_tolerance, limits.envelope_slack))
 
     def law(self, bundles: Sequence[Bundle], *, now: datetime) -> Alike:
         """The law at one instant: thousands of a day differ in their persons only, and are decided on together."""
         in_force = bundles[0].in_force if bundles else {}
         adult_age = self.limits.adult_age
-        return Alike(self.rules, self.calendar_of, in_force, now=now, adult_age=adult_age, classes=self._classes)
+        return Alike(self.rules, self.calendar_of, in_force, now=now, adult_age=adult_age, lasting=self._lasting)
 
-    def ask(self, bundle: Bundle, law: Alike, *, now: datetime) -> Asked:
-        """What the law says of it now, an officer's wish included. Writes nothing."""
+    def ask(self, bundle: Bundle, law: Alike, *, now: datetime) -> Decision | None:
+        """What the law says of it now, an officer's wish included; None: nothing any more. Writes nothing."""
+        claimed = bundle.claimed
         if bundle.rule is None or bundle.subject is None or not bundle.rule.enabled:
-            return Asked(None, ())
-        decisions = self.decisions(bundle, law, now=now)
-        decision = next((one for one in decisions if one.key == bundle.claimed.key), None)
-        if decision is not None and bundle.claimed.forced and decision.reason in OVERRULED:
-            decision = self._overruled(bundle, decision, now)
-        return Asked(decision, tuple(decisions))
+            return None
+        if _is_fresh(bundle):
+            decision = law.decide_about(bundle.rule, bundle.subject, bundle.entries, claimed.key, until=now)
+        else:
+            decision = next((one for one in self.decisions(bundle, law, now=now) if one.key == claimed.key), None)
+        if decision is not None and claimed.forced and decision.reason in OVERRULED:
+            return self._overruled(bundle, decision, now)
+        return decision
 
     def turn_away(
-        self, connection: Connection, bundle: Bundle, asked: Asked, *, now: datetime, report: BatchReport
+        self,
+        connection: Connection,
+        bundle: Bundle,
+        decision: Decision | None,
+        law: Alike,
+        *,
+        now: datetime,
+        report: BatchReport,
     ) -> None:
         """Hold until later, or end with its reason, what does not go now."""
-        claimed, decision = bundle.claimed, asked.decision
+        claimed = bundle.claimed
         if bundle.rule is None or bundle.subject is None or not bundle.rule.enabled:
             end(connection, claimed, NotificationState.CANCELLED, Reason.RULE_GONE, "", now=now, report=report)
         elif decision is not None and decision.verdict is Verdict.LATER and decision.leaves_at is not None:
             hold(connection, claimed, decision.leaves_at, decision.reason, now=now, report=report)
         else:
             entry = next(one for one in bundle.entries if one.id == claimed.id)
-            state, reason, detail = ending_of(entry, decision, asked.decisions)
+            others = self.decisions(bundle, law, now=now) if decision is None else ()
+            state, reason, detail = ending_of(entry, decision, others)
             if state is NotificationState.EXPIRED and claimed.reason in HOLDS:  # nobody let it out in time (S84)
                 detail = f"{claimed.reason} until it was too late"
             end(connection, claimed, state, reason, detail, now=now, report=report)
@@ -147,7 +146,7 @@ class Guard:
         if bundle.rule is None or bundle.subject is None:
             return []
         claimed = bundle.claimed
-        if claimed.first_sent_at is None and claimed.told_at is None and bundle.entries:
+        if _is_fresh(bundle):
             return law.decide(bundle.rule, bundle.subject, bundle.entries, until=now)
         entries = [replace(one, told_at=None) if one.id == claimed.id else one for one in bundle.entries]
         underway = claimed.first_sent_at is not None
@@ -172,28 +171,32 @@ class Guard:
         verdict, reason = (Verdict.GOES, Reason.GOES) if goes else (Verdict.LATER, Reason.SENDING_HOURS)
         return replace(decision, verdict=verdict, reason=reason, leaves_at=leaves)
 
-    def cap_wish(self, bundle: Bundle, decision: Decision, *, now: datetime) -> CapWish | None:
-        """One of the person's messages of the day; None: what leaves by itself, as no cap speaks of it (S81).
+    @staticmethod
+    def is_capped(bundle: Bundle, decision: Decision) -> bool:
+        """Whether it is one of the person's messages of the day; of what leaves by itself no cap speaks (S81).
 
         Asked once for a message, of the notification that leads it.
         """
-        claimed, subject, recipient = bundle.claimed, bundle.subject, decision.recipient
-        if claimed.forced or not claimed.capped or subject is None or recipient is None:
-            return None
-        if recipient.party.kind == "desk":
-            return None
-        day, limits = self.calendar_of(subject.office).day_of(now), self.limits
-        return CapWish(claimed.party_id, day, claimed.id, limits.per_day, limits.per_week)
+        claimed, recipient = bundle.claimed, decision.recipient
+        if claimed.forced or not claimed.capped:
+            return False
+        return recipient is not None and recipient.party.kind != "desk"
 
-    def after_cap(self, bundle: Bundle, decision: Decision, wish: CapWish) -> datetime | None:
-        """When a message waits that its person may not have today; None: a cap never costs a message its use."""
+    def after_cap(self, bundle: Bundle, decision: Decision, day: date) -> datetime | None:
+        """When a message waits that its person may not have on a day; None: a cap never costs a message its use."""
         if bundle.subject is None:
             return None
         calendar = self.calendar_of(bundle.subject.office)
         time_of_day = decision.step.time or bundle.claimed.moment.astimezone(calendar.zone).time()
-        tomorrow = calendar.instant(wish.day + timedelta(days=1), time_of_day)
+        tomorrow = calendar.instant(day + timedelta(days=1), time_of_day)
         useful_until = bundle.claimed.useful_until
         return None if useful_until is not None and tomorrow > useful_until else tomorrow
+
+
+def _is_fresh(bundle: Bundle) -> bool:
+    """Whether nothing of it was sent or told before, so that the ledger can be believed as it stands."""
+    claimed = bundle.claimed
+    return claimed.first_sent_at is None and claimed.told_at is None and bool(bundle.entries)
 
 
 def hold(

@@ -1,8 +1,8 @@
 """The ladder of channels: which rung is next, what of it is still to be sent, and how long to wait (S67-S76). Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from notifier.model import TOLD, Action, Channel, DeliveryState, Outcome, Party, Reason, Rejected
 from notifier.rules.rule import Rung
@@ -13,8 +13,7 @@ from notifier.store.suppressions import Address
 SHORTEST_WAIT = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(NamedTuple):
     """One channel of a rung: an address to use, or the reason why it is passed over."""
 
     channel: Channel
@@ -38,6 +37,8 @@ def ways(rung: Rung, party: Party, suppressed: frozenset[Address]) -> list[Way]:
 
 def open_channels(rung: int, channels: Sequence[Way], deliveries: Sequence[Delivery]) -> list[Way]:
     """What of a rung is still to be sent: never tried, or tried and only failed for now."""
+    if not deliveries:
+        return list(channels)
     last = {one.channel: one for one in deliveries if one.rung == rung}
     return [way for way in channels if way.channel not in last or last[way.channel].may_be_repeated]
 

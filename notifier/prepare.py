@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import Connection, update
 
@@ -11,12 +11,13 @@ from notifier.calendar.office import OfficeCalendar
 from notifier.channels.base import Carrier
 from notifier.drafts import Draft, Writer
 from notifier.gate import Passage
-from notifier.guard import Asked, Guard, end, hold
+from notifier.guard import Guard, end, hold
 from notifier.ladder import Way, is_told, lost, open_channels, ways
 from notifier.merge import Going, Parcel, may_travel, parcels
-from notifier.model import Channel, NotificationId, NotificationState, Office, Reason
+from notifier.model import Channel, NotificationId, NotificationState, Office, OfficeId, Reason
 from notifier.record import advance, conclude
 from notifier.render import Renderer
+from notifier.rules.decision import Verdict
 from notifier.store import tables as t
 from notifier.store.claims import Caps, CapWish, take_over
 from notifier.store.deliveries import Delivery
@@ -78,12 +79,12 @@ class Preparer:
         for bundle in bundles:
             if self._must_wait(connection, bundle, done, now, report):
                 continue
-            asked = self.guard.ask(bundle, law, now=now)
-            going = Going(bundle, asked.decision) if asked.decision and bundle.subject else None
+            decision = self.guard.ask(bundle, law, now=now)
+            going = Going(bundle, decision) if decision is not None else None
             if going is not None and self._may_travel(going, now):
                 willing.append(going)
             elif not bundle.is_companion:
-                self.guard.turn_away(connection, bundle, asked, now=now, report=report)
+                self.guard.turn_away(connection, bundle, decision, law, now=now, report=report)
         found = parcels(willing)
         together = [one for parcel in found for one in parcel.members]
         asking = [(one.bundle, one.decision) for one in together]
@@ -92,17 +93,17 @@ class Preparer:
         if len(passing) < len(together):
             found = parcels(passing)
         # Who may only come along, and has nobody to come along with, waits for a moment of its own.
-        stopped = _ids(together) - _ids(passing)
+        stopped = _ids(together) - allowed
         leaving = _ids(one for parcel in found for one in parcel.members)
+        settled = stopped | leaving
         for one in willing:
-            if one.bundle.claimed.id not in stopped | leaving and not one.bundle.is_companion:
-                asked = Asked(one.decision, ())
-                self.guard.turn_away(connection, one.bundle, asked, now=now, report=report)
+            if one.bundle.claimed.id not in settled and not one.bundle.is_companion:
+                self.guard.turn_away(connection, one.bundle, one.decision, law, now=now, report=report)
         return found
 
     def _may_travel(self, one: Going, now: datetime) -> bool:
-        if one.bundle.subject is None:
-            return False
+        if one.decision.verdict is Verdict.GOES or one.bundle.subject is None:
+            return one.bundle.subject is not None
         calendar = self.calendar_of(one.bundle.subject.office)
         return may_travel(one, calendar, calendar.day_of(now))
 
@@ -114,19 +115,23 @@ class Preparer:
         Caps are taken in the order of persons, else two workers could wait for each other; for one person the
         nearest deadline stays first. What comes along is claimed here, in the lock that `hold_fast` took.
         """
-        found = sorted(found, key=lambda one: (one.leader.bundle.claimed.party_id, one.leader.rank))
-        # A cap counts messages, not rungs: what was told already climbs on.
-        capped = [one.leader.bundle for one in found if one.leader.bundle.claimed.capped]
-        days = {self.calendar_of(one.subject.office).day_of(now) for one in capped if one.subject is not None}
-        caps = Caps(connection, [one.claimed.party_id for one in capped], days)
-        wishes = {id(one): wish for one in found if (wish := self._wish(one, caps, now)) is not None}
-        granted = caps.take(list(wishes.values()))
+        found = _by_persons(found)
+        capped = self._capped(found, now)
+        persons, days = [one.leader.bundle.claimed.party_id for one, _ in capped], {day for _, day in capped}
+        caps = Caps(connection, persons, days, per_day=self.limits.per_day, per_week=self.limits.per_week)
+        wishes = []
+        for parcel, day in capped:
+            claimed = parcel.leader.bundle.claimed
+            counted = caps.counted(claimed.party_id)
+            if not (counted and any(one.bundle.claimed.id in counted for one in parcel.members)):
+                wishes.append(CapWish(claimed.party_id, day, claimed.id))
+        granted = caps.take(wishes)
+        refused = {key: day for _, day, key in wishes if key not in granted}
         passing: list[Parcel] = []
         for parcel in found:
-            wish, leader = wishes.get(id(parcel)), parcel.leader
-            until = None
-            if wish is not None and wish.notification_id not in granted:
-                until = self.guard.after_cap(leader.bundle, leader.decision, wish)
+            leader = parcel.leader
+            wished = refused.get(leader.bundle.claimed.id)
+            until = self.guard.after_cap(leader.bundle, leader.decision, wished) if wished is not None else None
             if until is None:
                 passing.append(parcel)
                 continue
@@ -135,14 +140,29 @@ class Preparer:
                     hold(connection, one.bundle.claimed, until, Reason.CAP, now=now, report=report)
         return self._take_along(connection, passing, now)
 
-    def _wish(self, parcel: Parcel, caps: Caps, now: datetime) -> CapWish | None:
-        leader, ids = parcel.leader, [one.bundle.claimed.id for one in parcel.members]
-        if is_told(leader.bundle.deliveries) or caps.counts(leader.bundle.claimed.party_id, ids):
-            return None
-        return self.guard.cap_wish(leader.bundle, leader.decision, now=now)
+    def _capped(self, found: Sequence[Parcel], now: datetime) -> list[tuple[Parcel, date]]:
+        """The messages that ask for one of their person's, each with its office's today.
 
-    def _take_along(self, connection: Connection, found: Sequence[Parcel], now: datetime) -> list[Parcel]:
+        A cap counts messages, not rungs: what was told already climbs on.
+        """
+        days: dict[OfficeId, date] = {}
+        capped = []
+        for parcel in found:
+            bundle = parcel.leader.bundle
+            if bundle.subject is None or not self.guard.is_capped(bundle, parcel.leader.decision):
+                continue
+            if is_told(bundle.deliveries):
+                continue
+            office = bundle.subject.office
+            if office.id not in days:
+                days[office.id] = self.calendar_of(office).day_of(now)
+            capped.append((parcel, days[office.id]))
+        return capped
+
+    def _take_along(self, connection: Connection, found: list[Parcel], now: datetime) -> list[Parcel]:
         ids = [one.bundle.claimed.id for parcel in found for one in parcel.members if one.bundle.is_companion]
+        if not ids:
+            return found
         take_over(connection, ids, now=now, lease=self.limits.lease)
         return [Parcel(_taken(one.leader), tuple(_taken(other) for other in one.others)) for one in found]
 
@@ -244,9 +264,19 @@ class Preparer:
         end(connection, bundle.claimed, state, reason, channels, now=now, report=report)
 
 
+def _by_persons(found: Sequence[Parcel]) -> list[Parcel]:
+    """In the order of persons; of one person's, what has the nearest deadline first."""
+    persons = [one.leader.bundle.claimed.party_id for one in found]
+    if len(set(persons)) == len(persons):
+        return sorted(found, key=lambda one: one.leader.bundle.claimed.party_id)
+    return sorted(found, key=lambda one: (one.leader.bundle.claimed.party_id, one.leader.rank))
+
+
 def _waiting(bundle: Bundle) -> list[Delivery]:
     """The lost deliveries of the present rung. What an earlier one lost was asked about to the end; asking again
     would pass over the rung that is next."""
+    if not bundle.deliveries:
+        return []
     return [one for one in lost(bundle.deliveries) if one.rung >= bundle.claimed.rung]
 
 

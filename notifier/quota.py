@@ -46,7 +46,8 @@ def places(
     Two workers cannot take one place: the persons are locked until the transaction ends, and what is on its way
     counts as told. The nearest end goes first. A rule without a cap costs no statement.
     """
-    asking = [one for bundle, decision in going if (one := _asking(bundle, decision, calendar_of)) is not None]
+    capped = [one for one in going if one[0].rule is not None and one[0].rule.cap is not None]
+    asking = [one for bundle, decision in capped if (one := _asking(bundle, decision, calendar_of)) is not None]
     if not asking:
         return {}
     persons = {one.bundle.claimed.party_id for one in asking}

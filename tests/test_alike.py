@@ -109,9 +109,21 @@ def test_who_is_like_another_is_told_the_same_as_alone(seed: int) -> None:
             mine = together.decide(one.rule, subject, ledger, until=until)
             fresh = alone.decide(one.rule, subject, ledger, until=until)
             assert wanted(mine, ledger, until) == wanted(fresh, ledger, until), one.text
+            for decision in wanted(fresh, ledger, until):
+                if decision.recipient is not None:
+                    first = next(each for each in fresh if each.key == decision.key)
+                    assert together.decide_about(one.rule, subject, ledger, decision.key, until=until) == first
         if one.rule.subject is SubjectKind.PERMIT:
             asked, shared = asked + alone.kinds, shared + alone.kinds - together.kinds
     assert shared > asked / 4  # else nothing was proved
+
+
+def test_nothing_is_said_about_a_step_or_a_person_that_a_rule_does_not_speak_of() -> None:
+    one = next(each for each in unfiltered(3, 4) if each.rule.subject is SubjectKind.PERMIT)
+    law = alike(one.rules, BEGIN + timedelta(days=400), share=True)
+    subject, ledger = registered(one, Random(3), law.now, 1)
+    for key in (("no such step", 0, "", subject.roles[0].party.id), (one.rule.steps[0].name, 0, "", PartyId(999_999))):
+        assert law.decide_about(one.rule, subject, ledger, key, until=law.now) is None
 
 
 def test_a_rule_that_another_one_silences_is_asked_about_each_subject() -> None:

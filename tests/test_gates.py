@@ -3,6 +3,7 @@
 import shutil
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
@@ -471,6 +472,50 @@ def test_what_is_let_out_is_locked_in_the_order_of_ids_before_it_is_counted(post
     first, *rest = [one for one in said if "daily_batch" in one]
     assert first.endswith("ORDER BY daily_batch.id FOR UPDATE")
     assert all(one.startswith("UPDATE") for one in rest)
+
+
+def test_a_batch_is_missing_open_or_held_and_each_is_written_once(engine: Engine) -> None:
+    """S83: a few statements for all batches of a worker; one that waits for an officer stays as it is."""
+    now, Open, held = wib("2026-05-11"), BatchState.OPEN, daily.Count(BatchState.HELD, Reason.LIMIT, 9, 5)
+    with writing(engine) as connection:
+        office_id = an_office(connection)
+        open_one, held_one, turning, missing, elsewhere = (
+            (rule, office_id, DAY) for rule in ("open", "held", "turning", "missing", "elsewhere")
+        )
+        first = {key: daily.Count(Open, None, 3, 5) for key in (open_one, turning, elsewhere)} | {held_one: held}
+        assert daily.write_counts(connection, first, {open_one: 2, elsewhere: 1}, now=now) == [held_one]
+    with writing(engine) as connection:
+        counts = {open_one: daily.Count(Open, None, 4, 6), held_one: held, turning: held, missing: held}
+        fresh = daily.write_counts(connection, counts, {open_one: 3, elsewhere: 1}, now=now)
+    assert fresh == [missing, turning]
+    with reading(engine) as connection:
+        found = daily.read_batches(connection, {open_one, held_one, turning, missing, elsewhere})
+    assert {key[0]: (one.state, one.reason, one.due, one.allowed, one.let_out) for key, one in found.items()} == {
+        "open": (Open, None, 4, 6, 5),
+        "held": (BatchState.HELD, Reason.LIMIT, 9, 5, 0),
+        "turning": (BatchState.HELD, Reason.LIMIT, 9, 5, 0),
+        "missing": (BatchState.HELD, Reason.LIMIT, 9, 5, 0),
+        "elsewhere": (Open, None, 3, 5, 2),
+    }
+
+
+def test_several_workers_count_what_they_let_out_exactly(postgres_engine: Engine) -> None:
+    """S83: they add the same batches in the same moment, and neither loses a message nor waits in a ring."""
+    now, rounds = wib("2026-05-11"), 12
+    with writing(postgres_engine) as connection:
+        office_id = an_office(connection)
+
+    def work(first: int) -> None:
+        for place in range(rounds):
+            keys = [(f"rule {(first * 5 + place * step) % 30}", office_id, DAY) for step in range(1, 9)]
+            counts = {key: daily.Count(BatchState.OPEN, None, 99, 999) for key in keys}
+            with writing(postgres_engine) as connection:
+                daily.write_counts(connection, counts, {key: keys.count(key) for key in keys}, now=now)
+
+    with ThreadPoolExecutor(4) as workers:
+        list(workers.map(work, range(4)))
+    with reading(postgres_engine) as connection:
+        assert sum(one.let_out for one in daily.list_batches(connection, held=False, limit=99)) == 4 * rounds * 8
 
 
 def test_a_rule_without_limit_approval_plan_or_cap_costs_no_statement(sqlite_engine: Engine, folder: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from notifier.model import SubjectKind
 from notifier.rules.facts import age_on
-from notifier.rules.reads import Reads
+from notifier.rules.reads import BIRTH, Reads
 
 #: The values of a row, under the words of rules; a store may give them in any form that is equal where they are.
 WORDS = (
@@ -42,7 +42,6 @@ BEHIND = {
     "holder.kind": ("holder.kind",),
 }
 CASE_FIELDS = frozenset({"open case", "case.service", "case.state"})
-BIRTH = "birth date"
 
 Stored = Callable[[date], Any]
 

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime
 from typing import TypeVar
@@ -31,6 +32,7 @@ from notifier.rules.rule import (
 from notifier.rules.turning import conditions_of
 
 AGE = "holder.age"
+BIRTH = "birth date"
 #: Stands for a role that begins only after the span, and for one that ended before it.
 NEVER, OVER = "never", "over"
 #: Whom a word of `to` may turn out to mean (S59, S63).
@@ -81,23 +83,31 @@ class Reads:
         self.asks_role_days = at_once and bool(asked)
         self.ages = None if at_once and AGE in self.asked else _ages(conditions, adult_age)
         self._days: dict[str, tuple[date, date]] = {}
-        self._bases: dict[tuple[str, str | None], tuple[str, ...]] = {}
+        self._bases: dict[tuple[str, object], tuple[str, ...]] = {}
+
+    def at(self, span: Span) -> "Reads":
+        """The same within another span; what does not depend on it is not worked out again."""
+        other = copy(self)
+        other.span, other._days = span, {}
+        return other
 
     def kind_of(
         self, subject: Subject, entries: Sequence[Entry], calendar: OfficeCalendar, office_class: Hashable
     ) -> Kind:
         """The key of a subject, and its recipients in the order in which the key numbers them."""
-        facts, (first, last) = subject.facts, self._days_at(calendar)
+        facts, kind = subject.facts, subject.facts.get("type")
+        first, last = self._days.get(calendar.zone.key) or self._days_at(calendar)
         held, slots, parties = self._held(subject, first, last)
-        kind = subject.facts.get("type")
-        bases = self.bases_at(subject.office.code, None if kind is None else str(kind))
+        bases = self._bases.get((subject.office.code, kind)) or self.bases_at(
+            subject.office.code, None if kind is None else str(kind)
+        )
         key: tuple[Hashable, ...] = (
             office_class,
             held,
-            self._birth(subject, "birth date" in bases, first, last),
-            tuple([facts.get(field) for field in self.fields]),
-            tuple([facts.get(field) for field in bases]),
-            facts.get("type"),
+            self._birth(subject, BIRTH in bases, first, last),
+            tuple(map(facts.get, self.fields)),
+            tuple(map(facts.get, bases)),
+            kind,
         )
         if self.derived or self.fields_of_others:
             view = View(subject, self.span.since, calendar, self.rules, self.rule)
@@ -175,24 +185,22 @@ class Reads:
 
     def told(self, entries: Sequence[Entry], slots: Mapping[int, int], calendar: OfficeCalendar) -> Hashable:
         """The ledger of a subject as far as it has a say, with its recipients by their numbers."""
-
-        def when(instant: datetime | None) -> date | datetime | None:
-            exact = self.asks_moves or self.asks_beginnings
-            return instant if instant is None or exact else calendar.day_of(instant)
-
+        is_exact = self.asks_moves or self.asks_beginnings
         return tuple(
-            (
-                one.step,
-                one.occurrence,
-                one.cycle,
-                slots.get(one.party_id, -1),
-                None if one.in_place_of is None else slots.get(one.in_place_of, -1),
-                one.state,
-                one.reason,
-                when(one.told_at),
-                when(one.moment),
-            )
-            for one in entries
+            [
+                (
+                    one.step,
+                    one.occurrence,
+                    one.cycle,
+                    slots.get(one.party_id, -1),
+                    None if one.in_place_of is None else slots.get(one.in_place_of, -1),
+                    one.state,
+                    one.reason,
+                    one.told_at if one.told_at is None or is_exact else calendar.day_of(one.told_at),
+                    one.moment if is_exact else calendar.day_of(one.moment),
+                )
+                for one in entries
+            ]
         )
 
     def bases_at(self, office: str, kind: str | None) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
 """Claims: take due notifications in hand. A claim counts the attempt and sets the next one: no rescuer is needed."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, func, or_, select, union_all, update
 
@@ -16,6 +16,9 @@ from notifier.store.subjects import chunks
 
 N = t.notification.c
 CAP = t.cap_use.c
+#: One use of a cap: person, day, the number of the message on that day, notification.
+CAP_USE = ("party_id", "day", "number", "notification_id")
+_Number = tuple[PartyId, date, int, NotificationId]
 #: What waits for one of these is not told in another one's message.
 WAITS_FOR_ITSELF = (Reason.CAP, Reason.APPROVAL, Reason.LIMIT, Reason.ENVELOPE, Reason.RULE_CAP)
 #: The longest day there is: a change of clocks may make one of 25 hours.
@@ -201,23 +204,23 @@ def older_ladders(connection: Connection, claimed: Sequence[Claimed]) -> list[No
     return sorted(older)
 
 
-@dataclass(frozen=True, slots=True)
-class CapWish:
+class CapWish(NamedTuple):
     """A notification that asks for one of its person's messages of a day."""
 
-    party_id: int
+    party_id: PartyId
     day: date
     notification_id: NotificationId
-    per_day: int
-    per_week: int
 
 
 class Caps:
     """How many messages the people of a batch had on the last seven days; keeps the cap over all workers (S81)."""
 
-    def __init__(self, connection: Connection, party_ids: Iterable[int], days: Iterable[date]) -> None:
+    def __init__(
+        self, connection: Connection, party_ids: Iterable[int], days: Iterable[date], *, per_day: int, per_week: int
+    ) -> None:
         self._connection = connection
-        self._used: dict[int, list[tuple[date, int, int]]] = {}
+        self._per_day, self._per_week = per_day, per_week
+        self._used: dict[int, list[tuple[date, int, NotificationId]]] = {}
         self._earliest = min(days, default=None)
         if self._earliest is not None:
             self._read(party_ids)
@@ -234,12 +237,12 @@ class Caps:
         if not refused:
             return granted
         again = [wish for wish in wishes if wish.party_id in refused]
-        for chunk in chunks(wish.notification_id for wish in again if wish.notification_id in numbers):
+        for chunk in chunks(key for party_id, _, _, key in numbers if party_id in refused):
             self._connection.execute(delete(t.cap_use).where(CAP.notification_id.in_(chunk)))
         granted = granted - {wish.notification_id for wish in again}
         for wish in again:
             # Reads anew what the faster one has committed; it may have left room, and may be faster once more.
-            for _ in range(wish.per_day + 1):
+            for _ in range(self._per_day + 1):
                 self._used.pop(wish.party_id, None)
                 self._read([wish.party_id])
                 allowed, number = self._grant([wish])
@@ -248,47 +251,51 @@ class Caps:
                     break
         return granted
 
-    def counts(self, party_id: int, keys: Collection[NotificationId]) -> bool:
-        """Whether one of these notifications has a message of the person already."""
-        return any(key in keys for _, _, key in self._used.get(party_id, ()))
+    def counted(self, party_id: int) -> Collection[NotificationId]:
+        """The notifications that have a message of the person already."""
+        used = self._used.get(party_id)
+        return {key for _, _, key in used} if used else ()
 
     def _read(self, party_ids: Iterable[int]) -> None:
         assert self._earliest is not None
         since = self._earliest - timedelta(days=7)
-        columns = (CAP.party_id, CAP.day, CAP.number, CAP.notification_id)
         for chunk in chunks(party_ids):
-            query = select(*columns).where(among(self._connection, CAP.party_id, chunk), CAP.day > since)
-            for party_id, day, number, key in self._connection.execute(query):
+            mine = among(self._connection, CAP.party_id, chunk)
+            query = select(*(CAP[name] for name in CAP_USE)).where(mine, CAP.day > since)
+            for party_id, day, number, key in self._connection.execute(query).all():
                 self._used.setdefault(party_id, []).append((day, number, key))
 
-    def _grant(
-        self, wishes: Sequence[CapWish]
-    ) -> tuple[set[NotificationId], dict[NotificationId, tuple[int, date, int]]]:
-        """Whose wish can be met as far as we know, and which message (person, day, number) each is to get."""
+    def _grant(self, wishes: Sequence[CapWish]) -> tuple[set[NotificationId], list[_Number]]:
+        """Whose wish can be met as far as we know, and which message of the person each is to get."""
         granted: set[NotificationId] = set()
-        numbers: dict[NotificationId, tuple[int, date, int]] = {}
-        for wish in wishes:
-            used = self._used.setdefault(wish.party_id, [])
-            if any(key == wish.notification_id for _, _, key in used):
-                granted.add(wish.notification_id)
+        numbers: list[_Number] = []
+        for party_id, day, key in wishes:
+            used = self._used.setdefault(party_id, [])
+            if used and any(which == key for _, _, which in used):
+                granted.add(key)
                 continue
-            week = sum(wish.day - timedelta(days=7) < used_on <= wish.day for used_on, _, _ in used)
-            taken = {number for used_on, number, _ in used if used_on == wish.day}
-            free = next((number for number in range(wish.per_day) if number not in taken), None)
-            if week < wish.per_week and free is not None:
-                used.append((wish.day, free, wish.notification_id))
-                numbers[wish.notification_id] = (wish.party_id, wish.day, free)
-                granted.add(wish.notification_id)
+            free = self._free(used, day)
+            if free is not None:
+                used.append((day, free, key))
+                numbers.append((party_id, day, free, key))
+                granted.add(key)
         return granted, numbers
 
-    def _write(self, numbers: Mapping[NotificationId, tuple[int, date, int]]) -> set[int]:
+    def _free(self, used: Sequence[tuple[date, int, NotificationId]], day: date) -> int | None:
+        """The number of the message that a person may still have on a day."""
+        if not used and self._per_day and self._per_week:
+            return 0
+        since = day - timedelta(days=7)
+        if sum(since < used_on <= day for used_on, _, _ in used) >= self._per_week:
+            return None
+        taken = {number for used_on, number, _ in used if used_on == day}
+        return next((number for number in range(self._per_day) if number not in taken), None)
+
+    def _write(self, numbers: Sequence[_Number]) -> set[int]:
         """The persons of whom another worker has just used a message. The unique key decides between the two."""
-        rows = [
-            {"party_id": party_id, "day": day, "number": number, "notification_id": key}
-            for key, (party_id, day, number) in sorted(numbers.items(), key=lambda pair: pair[1])
-        ]
+        rows = [dict(zip(CAP_USE, values, strict=True)) for values in sorted(numbers)]
         added = insert_once_each(self._connection, t.cap_use, rows, CAP.notification_id)
-        return {party_id for key, (party_id, _, _) in numbers.items() if key not in added}
+        return {party_id for party_id, _, _, key in numbers if key not in added}
 
 
 def free_cap(connection: Connection, key: NotificationId) -> None:

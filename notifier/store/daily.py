@@ -8,13 +8,28 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, String, and_, bindparam, cast, exists, func, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    String,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from notifier.model import NotificationId, NotificationState, Reason
 from notifier.store import tables as t
-from notifier.store.outbox import insert_once, note
+from notifier.store.bulk import among
+from notifier.store.many import insert_once_each, update_each
+from notifier.store.outbox import note
 from notifier.store.subjects import chunks
 
 B, N = t.daily_batch.c, t.notification.c
@@ -36,8 +51,7 @@ class BatchState(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
-class DailyBatch:
+class DailyBatch(NamedTuple):
     """One rule's messages of one office and day; `due` as last counted, those that have left included."""
 
     id: int
@@ -68,21 +82,16 @@ class Count:
     allowed: int | None
 
 
-def batch_of(row: Any) -> DailyBatch:
-    """A row of the table as a record."""
-    values = {name: row._mapping[name] for name in DailyBatch.__slots__}
-    values |= {"state": BatchState(row.state), "reason": Reason(row.reason) if row.reason else None}
-    return DailyBatch(**values)
+def batch_of(row: Sequence[Any]) -> DailyBatch:
+    """A row of the table as a record: it has the columns in the order of the fields."""
+    number, rule, office_id, day, state, reason, *numbers = row
+    return DailyBatch(number, rule, office_id, day, BatchState(state), Reason(reason) if reason else None, *numbers)
 
 
 def read_batches(connection: Connection, keys: Collection[Key]) -> dict[Key, DailyBatch]:
     """The batches of these rules, offices and days that were counted already."""
-    query = select(t.daily_batch).where(
-        B.rule.in_({rule for rule, _, _ in keys}),
-        B.office_id.in_({office for _, office, _ in keys}),
-        B.day.in_({day for _, _, day in keys}),
-    )
-    found = {batch.key: batch for batch in map(batch_of, connection.execute(query))}
+    query = select(t.daily_batch).where(*_may_be_among(connection, keys))
+    found = {batch.key: batch for batch in map(batch_of, connection.execute(query).all())}
     return {key: batch for key, batch in found.items() if key in keys}
 
 
@@ -213,55 +222,57 @@ def write_counts(
 ) -> list[Key]:
     """Keep what a worker found out, and how many messages it lets out; answers the batches that are held only now.
 
-    Called last before the commit: the rows stay locked for no longer than that.
+    Called last before the commit: the rows stay locked for no longer than that. What is missing is added first, in the
+    order of names, and only then is anything locked, in the order of ids: two workers cannot wait in a ring.
     """
-    _lock_batches(connection, set(counts) | set(left))
-    fresh = [
-        key
+    blank = [
+        {"rule": key[0], "office_id": key[1], "day": key[2], **_found(counts[key])}
+        | {"let_out": left.get(key, 0), "created_at": now}
         for key in sorted(counts)
-        if _keep(connection, key, counts[key], now) and counts[key].state is BatchState.HELD
     ]
-    gone = [
-        {"of_rule": rule, "of_office": office_id, "of_day": day, "gone": left[rule, office_id, day]}
-        for rule, office_id, day in sorted(left)
-    ]
-    if gone:
-        mine = (B.rule == bindparam("of_rule"), B.office_id == bindparam("of_office"), B.day == bindparam("of_day"))
-        connection.execute(update(t.daily_batch).where(*mine).values(let_out=B.let_out + bindparam("gone")), gone)
-    return fresh
+    added = insert_once_each(connection, t.daily_batch, blank, B.id)
+    fresh: list[Key] = []
+    held: list[dict[str, Any]] = []
+    same: list[dict[str, Any]] = []
+    gone: list[dict[str, Any]] = []
+    for number, state, key in _lock_batches(connection, counts.keys() | left.keys()):
+        count = counts.get(key)
+        is_held = count is not None and count.state is BatchState.HELD
+        if is_held and (number in added or state != BatchState.HELD):
+            fresh.append(key)
+        if number in added:
+            continue
+        if count is not None and is_held and state != BatchState.HELD:
+            held.append({"id": number, **_found(count)})
+        elif count is not None and not is_held and state == count.state:
+            same.append({"id": number, "due": count.due, "allowed": count.allowed})
+        if key in left:
+            gone.append({"id": number, "let_out": left[key]})
+    update_each(connection, t.daily_batch, held, same={"decided_by": None, "decided_at": None})
+    update_each(connection, t.daily_batch, same)
+    update_each(connection, t.daily_batch, gone, add=("let_out",))
+    return sorted(fresh)
 
 
-def _lock_batches(connection: Connection, keys: Collection[Key]) -> None:
-    """All that will be written, in the order of ids, before anything is added: two workers cannot wait in a ring.
+def _lock_batches(connection: Connection, keys: Collection[Key]) -> list[tuple[int, str, Key]]:
+    """Id and state of all that will be written, locked in the order of ids.
 
     Not in the order of names: the database sorts them in its own language, and not as we do.
     """
-    query = select(B.id).where(
-        B.rule.in_({rule for rule, _, _ in keys}),
-        B.office_id.in_({office for _, office, _ in keys}),
-        B.day.in_({day for _, _, day in keys}),
+    query = select(B.id, B.state, B.rule, B.office_id, B.day).where(*_may_be_among(connection, keys)).order_by(B.id)
+    found = connection.execute(query.with_for_update()).all()
+    return [(number, state, (*key,)) for number, state, *key in found if (*key,) in keys]
+
+
+def _may_be_among(connection: Connection, keys: Collection[Key]) -> tuple[ColumnElement[bool], ...]:
+    """The condition that a batch is of one of these rules, of one of the offices and of one of the days."""
+    return (
+        among(connection, B.rule, sorted({rule for rule, _, _ in keys})),
+        among(connection, B.office_id, sorted({office for _, office, _ in keys})),
+        B.day.in_(sorted({day for _, _, day in keys})),
     )
-    connection.execute(query.order_by(B.id).with_for_update())
 
 
-def _keep(connection: Connection, key: Key, count: Count, now: datetime) -> bool:
-    """Whether the batch has come to this state only now."""
-    rule, office_id, day = key
+def _found(count: Count) -> dict[str, Any]:
     reason = count.reason.value if count.reason else None
-    values = {"state": count.state.value, "reason": reason, "due": count.due, "allowed": count.allowed}
-    blank = {"rule": rule, "office_id": office_id, "day": day, "let_out": 0, "created_at": now}
-    added = connection.execute(insert_once(connection, t.daily_batch).values(blank | values).returning(B.id)).first()
-    if added is not None:
-        return True
-    if count.state is BatchState.HELD:
-        changed = update(t.daily_batch).where(is_batch(key), B.state != BatchState.HELD.value)
-        return bool(connection.execute(changed.values(values | {"decided_by": None, "decided_at": None})).rowcount)
-    same = update(t.daily_batch).where(is_batch(key), B.state == count.state.value)
-    connection.execute(same.values(due=count.due, allowed=count.allowed))
-    return False
-
-
-def is_batch(key: Key) -> Any:
-    """The condition that a row is this batch."""
-    rule, office_id, day = key
-    return and_(B.rule == rule, B.office_id == office_id, B.day == day)
+    return {"state": count.state.value, "reason": reason, "due": count.due, "allowed": count.allowed}
