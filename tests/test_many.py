@@ -1,0 +1,92 @@
+"""Many rows in one statement: each with values of its own, and the statement built once."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.exc import DataError
+
+from notifier.store import many
+from notifier.store.engine import writing
+from notifier.store.tables import cap_use, cursor, delivery
+
+NOON = datetime(2026, 7, 1, 5, 0, tzinfo=UTC)
+
+
+def _held(connection: Connection) -> list[tuple[str, datetime | None, str | None]]:
+    query = select(cursor.c.name, cursor.c.at, cursor.c.text).order_by(cursor.c.name)
+    return [(name, at, text) for name, at, text in connection.execute(query)]
+
+
+def test_rows_get_values_of_their_own_and_those_they_share(engine: Engine) -> None:
+    later = NOON + timedelta(hours=1)
+    with writing(engine) as connection:
+        many.insert_each(connection, cursor, [{"name": name, "at": NOON, "text": name.upper()} for name in "abc"])
+        rows = [{"name": "a", "text": "one"}, {"name": "c", "text": None}]
+        many.update_each(connection, cursor, rows, key="name", same={"at": later})
+        assert _held(connection) == [("a", later, "one"), ("b", NOON, "B"), ("c", later, None)]
+
+
+def test_what_all_rows_share_is_written_to_each(engine: Engine) -> None:
+    with writing(engine) as connection:
+        many.insert_each(connection, cursor, [{"name": name, "at": NOON, "text": name} for name in "ab"])
+        many.update_each(connection, cursor, [{"name": name, "at": None, "text": "same"} for name in "ab"], key="name")
+        assert _held(connection) == [("a", None, "same"), ("b", None, "same")]
+
+
+def test_a_row_alone_is_written_like_many(engine: Engine) -> None:
+    with writing(engine) as connection:
+        many.insert_each(connection, cursor, [{"name": "a", "at": NOON, "text": None}])
+        many.update_each(connection, cursor, [{"name": "a", "text": "x"}], key="name")
+        many.replace_each(connection, cursor, [{"name": "a", "at": None, "text": "y"}], "name")
+        assert _held(connection) == [("a", None, "y")]
+
+
+def test_nothing_asks_the_database_nothing(engine: Engine) -> None:
+    with writing(engine) as connection:
+        many.insert_each(connection, cursor, [])
+        many.update_each(connection, cursor, [], key="name")
+        many.replace_each(connection, cursor, [], "name")
+        assert many.insert_once_each(connection, cursor, [], cursor.c.name) == set()
+        assert many.next_ids(connection, delivery, 0) == []
+
+
+def test_of_rows_with_one_key_the_first_is_added(engine: Engine) -> None:
+    day = NOON.date()
+    rows = [{"party_id": 1, "day": day, "number": number, "notification_id": key} for number, key in [(1, 7), (1, 8)]]
+    with writing(engine) as connection:
+        assert many.insert_once_each(connection, cap_use, rows, cap_use.c.notification_id) == {7}
+        assert many.insert_once_each(connection, cap_use, rows, cap_use.c.notification_id) == set()
+
+
+def test_a_key_that_is_taken_gets_the_new_values(engine: Engine) -> None:
+    with writing(engine) as connection:
+        many.insert_each(connection, cursor, [{"name": "a", "at": NOON, "text": "old"}])
+        rows = [{"name": name, "at": NOON, "text": f"new {name}"} for name in "ba"]
+        many.replace_each(connection, cursor, rows, "name")
+        assert _held(connection) == [("a", NOON, "new a"), ("b", NOON, "new b")]
+
+
+def test_ids_to_come_are_given_once(engine: Engine) -> None:
+    with writing(engine) as connection:
+        ids = many.next_ids(connection, delivery, 300)
+        assert ids == sorted(set(ids)) and len(ids) == 300
+        if engine.dialect.name == "postgresql":
+            assert not set(ids) & set(many.next_ids(connection, delivery, 300))
+
+
+def test_a_word_too_long_for_its_column_is_refused_not_cut(postgres_engine: Engine) -> None:
+    for texts in (["x" * 201, "y" * 201], ["x" * 201] * 2):
+        with pytest.raises(DataError), writing(postgres_engine) as connection:
+            many.insert_each(connection, cursor, [{"name": text, "at": None, "text": None} for text in texts])
+
+
+def test_rows_of_one_sort_share_a_statement(postgres_engine: Engine) -> None:
+    built = many._update_all.cache_info
+    with writing(postgres_engine) as connection:
+        for text in "ab":
+            rows = [{"name": name, "at": NOON, "text": f"{text}{name}"} for name in "ab"]
+            many.update_each(connection, cursor, rows, key="name", same={"at": NOON})
+            if text == "a":
+                first = built().misses
+    assert built().misses == first
