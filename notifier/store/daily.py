@@ -235,7 +235,7 @@ def write_counts(
     held: list[dict[str, Any]] = []
     same: list[dict[str, Any]] = []
     gone: list[dict[str, Any]] = []
-    for number, state, key in _lock_batches(connection, counts.keys() | left.keys()):
+    for number, state, let_out, key in _lock_batches(connection, counts.keys() | left.keys()):
         count = counts.get(key)
         is_held = count is not None and count.state is BatchState.HELD
         if is_held and (number in added or state != BatchState.HELD):
@@ -247,21 +247,21 @@ def write_counts(
         elif count is not None and not is_held and state == count.state:
             same.append({"id": number, "due": count.due, "allowed": count.allowed})
         if key in left:
-            gone.append({"id": number, "let_out": left[key]})
+            gone.append({"id": number, "let_out": let_out + left[key]})
     update_each(connection, t.daily_batch, held, same={"decided_by": None, "decided_at": None})
     update_each(connection, t.daily_batch, same)
-    update_each(connection, t.daily_batch, gone, add=("let_out",))
+    update_each(connection, t.daily_batch, gone)
     return sorted(fresh)
 
 
-def _lock_batches(connection: Connection, keys: Collection[Key]) -> list[tuple[int, str, Key]]:
-    """Id and state of all that will be written, locked in the order of ids.
+def _lock_batches(connection: Connection, keys: Collection[Key]) -> list[tuple[int, str, int, Key]]:
+    """Id, state and what was let out of all that will be written, locked in the order of ids.
 
     Not in the order of names: the database sorts them in its own language, and not as we do.
     """
-    query = select(B.id, B.state, B.rule, B.office_id, B.day).where(*_may_be_among(connection, keys)).order_by(B.id)
-    found = connection.execute(query.with_for_update()).all()
-    return [(number, state, (*key,)) for number, state, *key in found if (*key,) in keys]
+    query = select(B.id, B.state, B.let_out, B.rule, B.office_id, B.day).where(*_may_be_among(connection, keys))
+    found = connection.execute(query.order_by(B.id).with_for_update()).all()
+    return [(number, state, let_out, (*key,)) for number, state, let_out, *key in found if (*key,) in keys]
 
 
 def _may_be_among(connection: Connection, keys: Collection[Key]) -> tuple[ColumnElement[bool], ...]:
