@@ -1,11 +1,12 @@
 """What arrived, as the two servers wrote it down, against what should have."""
 
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.chaos.provider import STATUSES
 from benchmarks.chaos.told import read_records
 from notifier.model import Channel
 
@@ -20,6 +21,7 @@ class Arrival:
 
     at: float
     key: str  # Message-ID of a mail, sid of an SMS
+    port: int = 0  # of the process that sent it
 
 
 @dataclass(slots=True)
@@ -33,7 +35,9 @@ class Arrivals:
     )
     times: Mapping[str, list[float]] = field(default_factory=lambda: {MAIL: [], SMS: [], CALLBACKS: []})
     refused_callbacks: int = 0
+    called_back: set[tuple[str, str]] = field(default_factory=set)  # (sid, status) that the web door has taken
     _read: dict[Path, int] = field(default_factory=dict)
+    _latest: deque[Arrival] = field(default_factory=lambda: deque(maxlen=200))
 
     def poll(self) -> None:
         """Read what the servers have written since."""
@@ -41,17 +45,23 @@ class Arrivals:
             records, self._read[file] = read_records(file, self._read.get(file, 0))
             for one in records:
                 if file == self.mail:
-                    self._take(MAIL, one["to"], Arrival(one["at"], one["message_id"]))
+                    self._take(MAIL, one["to"], Arrival(one["at"], one["message_id"], one.get("port", 0)))
                 elif one["what"] == "taken":
-                    self._take(SMS, one["to"], Arrival(one["at"], one["sid"]))
+                    self._take(SMS, one["to"], Arrival(one["at"], one["sid"], one.get("port", 0)))
                 elif 200 <= one["answer"] < 300:
                     self.times[CALLBACKS].append(one["at"])
+                    self.called_back.add((one["sid"], one["status"]))
                 else:
                     self.refused_callbacks += 1
 
     def _take(self, part: str, address: str, arrival: Arrival) -> None:
         self.by_address[part][address].append(arrival)
         self.times[part].append(arrival.at)
+        self._latest.append(arrival)
+
+    def ports_since(self, at: float) -> set[int]:
+        """The ports of those who have sent something since an instant, among the latest."""
+        return {one.port for one in self._latest if one.at >= at}
 
     def next_after(self, part: str, at: float) -> float | None:
         """When the next one arrived in that part."""
@@ -71,6 +81,12 @@ class Arrivals:
     def count(self, part: str) -> int:
         """How many people were told."""
         return len(self.by_address[part])
+
+    def to_come(self, plan: Mapping[str, tuple[Channel, str]]) -> dict[str, int]:
+        """By part, how much of the plan has not arrived yet; each SMS is called back about with every status."""
+        planned = Counter(PART_OF[channel] for channel, _ in plan.values())
+        left = {part: planned[part] - self.count(part) for part in (MAIL, SMS)}
+        return left | {CALLBACKS: planned[SMS] * len(STATUSES) - len(self.called_back)}
 
 
 @dataclass(frozen=True, slots=True)

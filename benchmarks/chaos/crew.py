@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,6 +48,18 @@ class Member:
     @property
     def kind(self) -> str:
         return self.name.partition(" ")[0]
+
+    @property
+    def ports(self) -> set[int]:
+        """The local ports of its TCP connections."""
+        if self.process is None:
+            return set()
+        own = Path(f"/proc/{self.process.pid}")
+        with suppress(OSError):
+            sockets = {str(one.readlink()) for one in (own / "fd").iterdir()}
+            rows = [line.split() for line in (own / "net/tcp").read_text().splitlines()[1:]]
+            return {int(row[1].partition(":")[2], 16) for row in rows if f"socket:[{row[9]}]" in sockets}
+        return set()
 
     @property
     def is_alive(self) -> bool:

@@ -26,6 +26,8 @@ from notifier.store.engine import open_engine
 
 #: People told in each round.
 PEOPLE = 60
+#: Telling all of them makes the database larger by more than so many bytes.
+MOST_ROOM = 260_000
 #: Runs after the full disk until everything must be told.
 RUNS = 12
 SETTINGS = {"SENDING_ASK_AFTER": "4 seconds", "SENDING_LEASE": "2 seconds", "SENDING_OFFER_PATIENCE": "1 second"}
@@ -65,13 +67,15 @@ def _office(folder: Path, host: str, first: int) -> tuple[Office, dict[str, str]
 
 def _round(office: Office, environment: Mapping[str, str], draw: Random, number: int, arrivals: Arrivals) -> Happened:
     database = office.folder / "notifier.db"
-    room = draw.randint(0, 400_000)
+    room = draw.randint(0, MOST_ROOM)
     # The journal counts for itself: it is refused at its own size, the database at its own.
     bound = draw.choice((database.stat().st_size + room, max(room, 8_192)))
     what = Happened(DISK_FULL, number, begun=time.time())
     first = _run(office.folder, environment, bound)
     if "Traceback" in first.stderr:
         what.wrong.append(first.stderr[-400:])
+    if not first.returncode:
+        what.wrong.append(f"{bound} bytes were enough for everything")
     arrivals.poll()
     told_before = sum(arrivals.first(part, address) is not None for part, address in office.expected())
     for _ in range(RUNS):

@@ -3,14 +3,26 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from random import Random
 from threading import Thread, Timer
 
 from benchmarks.chaos.arrived import CALLBACKS, MAIL, SMS
 from benchmarks.chaos.crew import Member
 from benchmarks.chaos.stage import ATTEMPTING, IN_HAND, Stage
-from notifier.config import Settings
+from benchmarks.chaos.told import Server
+
+#: How long a server waits for those to whom it is to do something, in seconds.
+ORDER_STANDS = 5.0
+#: Who has sent something within so many seconds still has something in hand.
+JUST = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A notification in hand: which attempt it was, of which permit."""
+
+    attempt: int
+    permit: str
 
 
 @dataclass(slots=True)
@@ -21,7 +33,9 @@ class Happened:
     round: int
     begun: float
     mended: float = 0.0
-    held: Sequence[str] = ()  # permits whose message somebody had in hand when it was killed
+    supplied: Sequence[str] = ()  # permits that were registered for it
+    in_hand: int = 0  # how many messages the workers had in hand at its moment, over the parts it can hold up
+    held: Mapping[int, Held] = field(default_factory=dict)  # what all of them had in hand when one was killed
     lapsed: float = 0.0  # when something a killed worker had in hand was last seen without anybody who had taken it up
     busy: tuple[str, ...] = ()  # the parts it can hold up in which much was waiting
     note: str = ""
@@ -39,15 +53,16 @@ class Fault:
     name: str
     play: Play
     parts: tuple[str, ...] = (MAIL, SMS)
+    #: So many times as much is registered for it as for others, where it needs more work to meet: something in each
+    #: worker's hand, or SMS that begin only now.
+    crowd: int = 1
 
 
 def _kill(kind: str) -> Play:
     def play(stage: Stage, draw: Random, what: Happened) -> None:
         victim = _choose(stage, draw, kind)
-        if victim is None:
-            return
         if kind == "worker":
-            what.held = [row[0] for row in stage.ask(IN_HAND)]
+            what.held = {id_: Held(attempt, permit) for id_, attempt, permit, _ in stage.ask(IN_HAND)}
         what.begun = time.time()
         stage.crew.kill(victim)
         what.note = victim.name
@@ -55,34 +70,36 @@ def _kill(kind: str) -> Play:
     return play
 
 
-def _choose(stage: Stage, draw: Random, kind: str) -> Member | None:
-    place = draw.random()
-    living = stage.crew.of(kind)
-    return living[int(place * len(living))] if living else None
+def _choose(stage: Stage, draw: Random, kind: str, *, of_at_least: int = 1) -> Member:
+    """One of the living, as soon as there are so many; of the workers one that has just sent something, if any has.
+
+    Raises TimeoutError when there are not enough within a minute.
+    """
+    place, end = draw.random(), time.monotonic() + 60
+    while len(living := stage.crew.of(kind)) < of_at_least:
+        if time.monotonic() > end:
+            raise TimeoutError(f"fewer than {of_at_least} of {kind} alive within a minute")
+        time.sleep(0.1)
+    stage.arrivals.poll()
+    ports = stage.arrivals.ports_since(time.time() - JUST)
+    chosen = [one for one in living if ports & one.ports] or living
+    return chosen[int(place * len(chosen))]
 
 
 def _zombie(stage: Stage, draw: Random, what: Happened) -> None:
     """The others do not wait for it: it wakes some time after its lease, in the middle of other faults."""
-    victim = _choose(stage, draw, "worker")
-    if victim is None or len(stage.crew.of("worker")) < 2:
-        what.note = "too few workers"
-        return
+    victim = _choose(stage, draw, "worker", of_at_least=2)
+    what.begun = time.time()
     stage.crew.pause(victim)
 
     def wake() -> None:
         stage.crew.wake(victim)
 
-    asleep = lease(stage.settings).total_seconds() + 1 + 10 * draw.random()
+    asleep = stage.lease.total_seconds() + 1 + 10 * draw.random()
     timer = Timer(asleep, wake)
     timer.daemon = True
     timer.start()
     what.note = f"{victim.name} for {asleep:.0f} s"
-
-
-def lease(settings: Mapping[str, str]) -> timedelta:
-    """The lease of the processes: told, or the default."""
-    told = settings.get("NOTIFIER_SENDING_LEASE")
-    return Settings.load({"NOTIFIER_SENDING_LEASE": told} if told else {}, None).sending.lease
 
 
 def _empty_redis(stage: Stage, draw: Random, what: Happened) -> None:
@@ -108,18 +125,23 @@ def _kill_postgres(stage: Stage, draw: Random, what: Happened) -> None:
     stage.postgres.start()
 
 
-def _tell_mail(name: str) -> Play:
+def _order(server: Server, what: Happened, **counts: int) -> None:
+    """The server does so to the next ones; a fault that nobody ran into was none."""
+    used = server.order(ORDER_STANDS, **counts)
+    what.note = f"{', '.join(counts)}: {used} of {sum(counts.values())}"
+    if not used:
+        what.wrong.append(f"{', '.join(counts)}: nobody ran into it")
+
+
+def _cut_mail(name: str) -> Play:
     def play(stage: Stage, draw: Random, what: Happened) -> None:
-        stage.mail.tell(**{name: draw.randint(1, 4)})
-        time.sleep(0.5)
+        _order(stage.mail, what, **{name: draw.randint(1, 4)})
 
     return play
 
 
 def _cut_twilio(stage: Stage, draw: Random, what: Happened) -> None:
-    what.note = draw.choice(("cut_before", "cut_after", "cut_answer"))
-    stage.twilio.tell(**{what.note: draw.randint(1, 4)})
-    time.sleep(0.5)
+    _order(stage.twilio, what, **{draw.choice(("cut_before", "cut_after", "cut_answer")): draw.randint(1, 4)})
 
 
 def _refuse(stage: Stage, draw: Random, what: Happened) -> None:
@@ -131,8 +153,7 @@ def _refuse(stage: Stage, draw: Random, what: Happened) -> None:
 
 
 def _confuse_callbacks(stage: Stage, draw: Random, what: Happened) -> None:
-    stage.twilio.tell(double=draw.randint(3, 20), reverse=draw.randint(3, 20), early=draw.randint(3, 20))
-    time.sleep(0.3)
+    _order(stage.twilio, what, double=draw.randint(3, 20), reverse=draw.randint(3, 20), early=draw.randint(3, 20))
 
 
 def _tick_at_once(stage: Stage, draw: Random, what: Happened) -> None:
@@ -194,7 +215,7 @@ def _drain(stage: Stage, draw: Random, what: Happened) -> None:
 FAULTS: Mapping[int, Fault] = {
     one.number: one
     for one in (
-        Fault(1, "SIGKILL of a worker", _kill("worker")),
+        Fault(1, "SIGKILL of a worker", _kill("worker"), crowd=4),
         Fault(2, "SIGKILL of a scheduler", _kill("scheduler")),
         Fault(3, "SIGKILL of the web door", _kill("web"), (CALLBACKS,)),
         Fault(4, "a worker sleeps longer than its lease", _zombie),
@@ -202,11 +223,11 @@ FAULTS: Mapping[int, Fault] = {
         Fault(6, "Redis restarted", _restart_redis),
         Fault(7, "PostgreSQL restarted", _restart_postgres, (MAIL, SMS, CALLBACKS)),
         Fault(8, "PostgreSQL killed", _kill_postgres, (MAIL, SMS, CALLBACKS)),
-        Fault(9, "SMTP cut within a mail", _tell_mail("cut_in_data"), (MAIL,)),
-        Fault(10, "SMTP cut after a mail, before the answer", _tell_mail("cut_after_dot"), (MAIL,)),
-        Fault(11, "Twilio cut before, after, within its answer", _cut_twilio, (SMS,)),
+        Fault(9, "SMTP cut within a mail", _cut_mail("cut_in_data"), (MAIL,)),
+        Fault(10, "SMTP cut after a mail, before the answer", _cut_mail("cut_after_dot"), (MAIL,)),
+        Fault(11, "Twilio cut before, after, within its answer", _cut_twilio, (SMS,), crowd=2),
         Fault(12, "Twilio answers 429 or 500 for a while", _refuse, (SMS,)),
-        Fault(13, "callbacks doubled, out of order, too early", _confuse_callbacks, (CALLBACKS,)),
+        Fault(13, "callbacks doubled, out of order, too early", _confuse_callbacks, (CALLBACKS,), crowd=2),
         Fault(14, "all schedulers begin to tick at once", _tick_at_once),
         Fault(15, "clock an hour back for a while", _move_clock),
         Fault(17, "a newer version rolls in", _roll),

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import re
 
-from benchmarks.chaos.told import Record, Talk, Told, main
+from benchmarks.chaos.told import Record, Talk, Told, main, port_of_peer
 
 GREETING = b"250-chaos.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 10000000\r\n"
 MESSAGE_ID = re.compile(rb"^message-id:\s*(<[^>]+>)", re.IGNORECASE | re.MULTILINE)
@@ -53,7 +53,8 @@ class _Session:
             content += await self.reader.readuntil(b"\r\n")
         named = MESSAGE_ID.search(content)
         cut = self.told.take("cut_after_dot")
-        self.record.write(to=self.recipient, message_id=named[1].decode() if named else "", answered=not cut)
+        key = named[1].decode() if named else ""
+        self.record.write(to=self.recipient, message_id=key, answered=not cut, port=port_of_peer(self.writer))
         if cut:
             raise _Cut
         await asyncio.sleep(self.told.get("latency"))

@@ -59,6 +59,14 @@ class Office:
     plan: dict[str, tuple[Channel, str]] = field(default_factory=dict)
     first: int = 0  # the number of its first permit: several offices of a play tell different people
 
+    @property
+    def rules(self) -> Path:
+        return self.folder / "rules"
+
+    @property
+    def templates(self) -> Path:
+        return self.folder / "templates"
+
     @classmethod
     def make(cls, folder: Path, now: datetime) -> "Office":
         """Settings come from the environment; the folder has rules and texts."""

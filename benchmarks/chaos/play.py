@@ -1,19 +1,24 @@
-"""Rounds of faults in a seeded order, with register enough to keep everybody busy; then the wait for the end."""
+"""Rounds of faults in a seeded order, each with messages of its own under way; then the wait for the end."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from random import Random
 
-from benchmarks.chaos.arrived import MAIL, PART_OF, SMS, Comparison, compare
+from benchmarks.chaos.arrived import CALLBACKS, MAIL, SMS, Comparison, compare
 from benchmarks.chaos.faults import FAULTS, Happened
-from benchmarks.chaos.stage import LAPSED, OPEN, STATES, UNSETTLED, Stage, wait_until_ready
+from benchmarks.chaos.stage import NOT_RENEWED, OPEN, STATES, UNSETTLED, Stage, wait_until_ready
 
 #: Seconds at the end in which nothing arrives and nothing changes, until what is left counts as lost: longer than the
 #: second retry waits.
 LAST_WAIT = 720.0
 #: Fewer that wait than this and the time until the next arrival says nothing about recovery.
 BUSY = 20
+#: Seconds to wait for work to be in hand before a fault.
+WORK_COMES = 60.0
+#: How much later than the kill a lease may end that the killed worker wrote itself.
+CLAIM_TAKES = timedelta(seconds=0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +29,8 @@ class Script:
     rounds: int
     faults: Sequence[int]
     notifications: int
-    pause: tuple[float, float] = (0.2, 1.2)
+    #: Seconds between work in hand and the fault: a message takes about a second, so it is met at any point.
+    pause: tuple[float, float] = (0.0, 0.8)
     last_wait: float = LAST_WAIT
     #: Seconds to wait at most after a fault until what it held up goes on, so that the next one finds somebody at work.
     recovery: float = 60.0
@@ -35,6 +41,16 @@ class Script:
         order = list(self.faults)
         draw.shuffle(order)
         return [(fault, draw.uniform(*self.pause), Random(f"{self.seed}:{number}:{fault}")) for fault in order]
+
+    def shares(self) -> Iterator[int]:
+        """How many are registered for the start, and then for each fault; all of them together are `notifications`."""
+        crowds = [1, *(FAULTS[fault].crowd for number in range(self.rounds) for fault, _, _ in self.round(number + 1))]
+        given = before = 0
+        for crowd in crowds:
+            given += crowd
+            upto = self.notifications * given // sum(crowds)
+            yield upto - before
+            before = upto
 
 
 @dataclass(slots=True)
@@ -50,23 +66,24 @@ class Played:
 
 def play(stage: Stage, script: Script, say: Callable[[str], None]) -> Played:
     """Play all rounds; the answer has every fault and the last comparison."""
-    played, begun = Played(), time.monotonic()
-    portion = -(-script.notifications // script.rounds)
-    stage.register(min(script.notifications, 2 * portion))
+    played, begun, shares = Played(), time.monotonic(), script.shares()
+    stage.register(next(shares))
     stage.crew.start()
     wait_until_ready(stage)
     wait_for_work(stage)
     for number in range(1, script.rounds + 1):
-        missing = min(script.notifications, (number + 1) * portion) - len(stage.office.plan)
-        if missing > 0:
-            stage.register(missing)
         for fault, pause, draw in script.round(number):
+            what = Happened(fault, number, begun=0.0, supplied=_supply(stage, next(shares)))
+            _wait_until_in_hand(stage, FAULTS[fault].parts, what)
             time.sleep(pause)
-            what = _happen(stage, fault, number, draw)
+            _happen(stage, what, draw)
             played.happened.append(what)
             took = _wait_for_recovery(stage, what, script.recovery)
             note = f" ({what.note})" if what.note else ""
-            say(f"  {FAULTS[fault].name}: {what.mended - what.begun:.1f} s, went on after {took:.1f} s{note}")
+            say(
+                f"  {FAULTS[fault].name}: {what.in_hand} in hand, {what.mended - what.begun:.1f} s, "
+                f"went on after {took:.1f} s{note}"
+            )
         say(_summary(stage, number, script.rounds, played))
     if stage.rolling is not None:
         stage.rolling.join()
@@ -76,6 +93,28 @@ def play(stage: Stage, script: Script, say: Callable[[str], None]) -> Played:
     played.states = [tuple(row) for row in stage.ask(STATES)]
     played.seconds = time.monotonic() - begun
     return played
+
+
+def _supply(stage: Stage, count: int) -> Sequence[str]:
+    """So many more that are to be told; the numbers of their permits."""
+    before = len(stage.office.plan)
+    stage.register(count)
+    stage.plan()
+    return list(stage.office.plan)[before:]
+
+
+def _wait_until_in_hand(stage: Stage, parts: Sequence[str], what: Happened) -> None:
+    """Until workers have as much in hand as half of what was supplied, in every part the fault can hold up (a part is
+    half of all): it is to meet somebody at work."""
+    enough = len(what.supplied) // 4
+    end = time.monotonic() + WORK_COMES
+    while time.monotonic() < end:
+        stage.arrivals.poll()
+        in_hand, to_come = stage.in_hand(), stage.arrivals.to_come(stage.office.plan)
+        if all(in_hand[part] >= enough and to_come[part] >= enough for part in parts):
+            return
+        time.sleep(0.05)
+    what.wrong.append(f"after {WORK_COMES:.0f} s nothing was in hand")
 
 
 def wait_for_work(stage: Stage) -> None:
@@ -89,31 +128,56 @@ def wait_for_work(stage: Stage) -> None:
     raise TimeoutError(f"nothing arrived within a minute; see the logs in {stage.folder}")
 
 
-def _happen(stage: Stage, number: int, round_: int, draw: Random) -> Happened:
-    waiting = stage.waiting()
-    what = Happened(number, round_, begun=0.0)
-    what.busy = tuple(part for part in FAULTS[number].parts if waiting[part] >= BUSY)
+def _happen(stage: Stage, what: Happened, draw: Random) -> None:
+    fault, in_hand = FAULTS[what.number], stage.in_hand()
+    stage.arrivals.poll()
+    to_come = stage.arrivals.to_come(stage.office.plan)
+    behind = {SMS if part == CALLBACKS else part for part in fault.parts}
+    what.busy = tuple(part for part in fault.parts if to_come[part] >= BUSY)
+    what.in_hand = sum(in_hand[part] for part in (MAIL, SMS) if part in behind)
     what.begun = time.time()
-    FAULTS[number].play(stage, draw, what)
+    fault.play(stage, draw, what)
     what.mended = time.time()
-    return what
 
 
 def _wait_for_recovery(stage: Stage, what: Happened, patience: float) -> float:
-    """Until something arrives in every part the fault held up and everything a killed worker had in hand is with its
-    server, or patience is over; seconds since the fault."""
-    held = {PART_OF[channel]: set[str]() for channel, _ in stage.office.plan.values()}
-    for channel, address in (stage.office.plan[number] for number in what.held):
-        held[PART_OF[channel]].add(address)
-    while (what.busy or what.held) and time.time() - what.mended < patience:
-        stage.arrivals.poll()
-        goes_on = all(stage.arrivals.next_after(part, what.mended + stage.grace) for part in what.busy)
-        if what.held and stage.number(LAPSED):
-            what.lapsed = time.time()
-        if goes_on and all(stage.arrivals.have(part, those) for part, those in held.items()):
+    """Until something arrives in every part the fault held up and somebody has taken up everything that a killed worker
+    had in hand, or patience is over; seconds since the fault."""
+    held = bool(what.held)
+    while time.time() - what.mended < patience:
+        held = held and _look_after_held(stage, what)
+        if not _standing(stage, what) and not held:
             break
         time.sleep(0.1)
+    if held:
+        what.wrong.append(f"after {patience:.0f} s nobody had taken up what a killed worker held")
     return time.time() - what.begun
+
+
+def _standing(stage: Stage, what: Happened) -> list[str]:
+    """The parts in which nothing has arrived since the fault.
+
+    One in which everything arrived before the fault was mended, or was put off to a later try, has nothing to show how
+    long it was held up, and does not count.
+    """
+    stage.arrivals.poll()
+    standing = [part for part in what.busy if not stage.arrivals.next_after(part, what.mended + stage.grace)]
+    if not standing:
+        return []
+    to_come, due = stage.arrivals.to_come(stage.office.plan), stage.due()
+    idle = [part for part in standing if not to_come[part] or (part != CALLBACKS and not due[part])]
+    what.busy = tuple(part for part in what.busy if part not in idle)
+    return [part for part in standing if part not in idle]
+
+
+def _look_after_held(stage: Stage, what: Happened) -> bool:
+    """Whether anything is left of what the killed worker held: nobody renews it, and nobody else has claimed it."""
+    ends = datetime.fromtimestamp(what.begun, UTC) + stage.lease + CLAIM_TAKES
+    rows = stage.ask(NOT_RENEWED, ids=list(what.held), renewed=ends)
+    left = [has_lapsed for id_, attempt, has_lapsed in rows if attempt == what.held[id_].attempt]
+    if any(left):
+        what.lapsed = time.time()
+    return bool(left)
 
 
 def _summary(stage: Stage, number: int, rounds: int, played: Played) -> str:
@@ -129,15 +193,15 @@ def _summary(stage: Stage, number: int, rounds: int, played: Played) -> str:
 
 def wait_for_end(stage: Stage, patience: float, say: Callable[[str], None]) -> int:
     """Until the outbox has nothing more to do, or nothing has changed for so long; what it still has then."""
-    last, changed, told = -1, time.monotonic(), time.monotonic()
+    last, changed, told = (-1, -1), time.monotonic(), time.monotonic()
     while True:
         left = stage.number(UNSETTLED)
         stage.arrivals.poll()
-        lost = len(compare(stage.arrivals, stage.office.plan).lost)
-        if not left and not lost:
+        arrived = sum(stage.arrivals.count(part) for part in (MAIL, SMS))
+        if not left and not compare(stage.arrivals, stage.office.plan).lost:
             return 0
-        if left + lost != last:
-            last, changed = left + lost, time.monotonic()
+        if (left, arrived) != last:
+            last, changed = (left, arrived), time.monotonic()
         if time.monotonic() - changed > patience:
             return left
         if time.monotonic() - told > 30:

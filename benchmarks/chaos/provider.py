@@ -18,7 +18,7 @@ from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
-from benchmarks.chaos.told import Record, Talk, Told, main
+from benchmarks.chaos.told import Record, Talk, Told, main, port_of_peer
 
 ACCOUNT_SID = "AC" + "c" * 32
 AUTH_TOKEN = "chaos-token"
@@ -71,7 +71,7 @@ class Twilio:
             return True
         if self.told.take("cut_before"):
             return False
-        message = self._take(form)
+        message = self._take(form, port_of_peer(writer))
         early, url = self.told.take("early"), form.get("StatusCallback")
         if url:
             self._owe(url, message, early)
@@ -86,7 +86,7 @@ class Twilio:
         _write(writer, 201, message)
         return True
 
-    def _take(self, form: dict[str, str]) -> dict[str, Any]:
+    def _take(self, form: dict[str, str], port: int) -> dict[str, Any]:
         self.count += 1
         message = {
             "sid": f"SM{self.count:032x}",
@@ -100,7 +100,7 @@ class Twilio:
             "date_created": formatdate(usegmt=True),
         }
         to = form.get("To", "")
-        self.record.write(what="taken", to=to, sid=message["sid"])
+        self.record.write(what="taken", to=to, sid=message["sid"], port=port)
         self.taken.setdefault(to, []).append({"at": time.time(), "message": message})
         return message
 

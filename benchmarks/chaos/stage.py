@@ -1,10 +1,11 @@
 """Everything a play runs on: servers, office, processes; what the outbox says of it."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
@@ -18,24 +19,32 @@ from benchmarks.chaos.machines import world
 from benchmarks.chaos.office import RULES, Office
 from benchmarks.chaos.servers import Postgres, Redis
 from benchmarks.chaos.told import Server, free_ports, running, wait_for_port
+from notifier.app import App
+from notifier.config import Settings
 from notifier.model import Channel
+from notifier.plan import Planner
 from notifier.store import migrate
 from notifier.store.engine import open_engine
 
 T = TypeVar("T")
 
-#: A claimed notification whose message is not recorded yet, by the number of its permit.
+#: A notification that was claimed for the first time and is not recorded yet: its number, its attempt, its permit.
 IN_HAND = """
-SELECT p.number FROM notification n JOIN permit p ON p.id = n.subject_id
+SELECT n.id, n.attempt, p.number, n.rule FROM notification n JOIN permit p ON p.id = n.subject_id
 WHERE n.state = 'scheduled' AND n.attempt > 0 AND n.reason IS NULL AND n.next_attempt_at > now()
 """
-#: Of these, what nobody has taken up although the lease has ended.
-LAPSED = """
-SELECT count(*) FROM notification n
-WHERE n.state = 'scheduled' AND n.attempt > 0 AND n.reason IS NULL AND n.next_attempt_at <= now()
+#: Of some that were in hand at an instant, those whose lease nobody has renewed and that nobody else has claimed since:
+#: their attempt, and whether the lease has ended.
+NOT_RENEWED = """
+SELECT n.id, n.attempt, n.next_attempt_at <= now() FROM notification n
+WHERE n.id = ANY(:ids) AND n.state = 'scheduled' AND n.reason IS NULL AND n.next_attempt_at <= :renewed
 """
 #: What has not been sent yet.
 WAITING = "SELECT rule, count(*) FROM notification WHERE state = 'scheduled' GROUP BY 1"
+#: Of these, what is due or in hand: it is not put off to a later try.
+DUE = """
+SELECT rule, count(*) FROM notification WHERE state = 'scheduled' AND next_attempt_at <= :soon GROUP BY 1
+"""
 #: What is still to come: not sent yet, or sent and nobody knows whether it arrived at the provider.
 UNSETTLED = """
 SELECT (SELECT count(*) FROM notification WHERE state = 'scheduled')
@@ -76,10 +85,17 @@ class Stage:
     clocks: Sequence[Path] = field(default_factory=tuple)
     grace: float = 0.0  # seconds that what is under way at a fault may still take to arrive
     rolling: Thread | None = None  # restarts workers one by one
+    _planner: Planner | None = None
 
-    def ask(self, statement: str) -> list[Any]:
+    @property
+    def lease(self) -> timedelta:
+        """The lease of the processes: told, or the default."""
+        told = self.settings.get("NOTIFIER_SENDING_LEASE")
+        return Settings.load({"NOTIFIER_SENDING_LEASE": told} if told else {}, None).sending.lease
+
+    def ask(self, statement: str, **values: object) -> list[Any]:
         """Rows of a query. Waits for a database that is just coming back."""
-        return self._patiently(lambda: self._rows(statement))
+        return self._patiently(lambda: self._rows(statement, values))
 
     def told(self) -> set[tuple[object, ...]]:
         """Every notification that was told, and every address that something arrived at."""
@@ -92,17 +108,35 @@ class Stage:
 
     def waiting(self) -> dict[str, int]:
         """By part, how many notifications are not sent yet; callbacks follow the SMS."""
-        found = {rule: int(count) for rule, count in self.ask(WAITING)}
-        mail, sms = (found.get(RULES[channel][0], 0) for channel in (Channel.EMAIL, Channel.SMS))
-        return {MAIL: mail, SMS: sms, CALLBACKS: sms}
+        return _by_part({rule: int(count) for rule, count in self.ask(WAITING)})
+
+    def due(self) -> dict[str, int]:
+        """By part, how many of these are not put off to a later try."""
+        soon = datetime.now(UTC) + self.lease
+        return _by_part({rule: int(count) for rule, count in self.ask(DUE, soon=soon)})
+
+    def in_hand(self) -> dict[str, int]:
+        """By part, how many notifications a worker has in hand; callbacks follow the SMS."""
+        return _by_part(Counter(row[3] for row in self.ask(IN_HAND)))
 
     def register(self, count: int) -> None:
         """More permits, each due at once."""
         self.office.register(self.engine, count, datetime.now(UTC))
 
-    def _rows(self, statement: str) -> list[Any]:
+    def plan(self) -> None:
+        """What `notifier plan` does after an import, so that nobody waits for the scheduler's next tick.
+
+        The planner is made once: after `a newer version rolls in` it is one of the older version that still runs.
+        """
+        if self._planner is None:
+            folders = {"NOTIFIER_RULES": str(self.office.rules), "NOTIFIER_TEMPLATES": str(self.office.templates)}
+            self._planner = App(Settings.load({**self.settings, **folders}, None)).planner
+        planner = self._planner
+        self._patiently(lambda: planner.plan(now=datetime.now(UTC)))
+
+    def _rows(self, statement: str, values: Mapping[str, object]) -> list[Any]:
         with self.engine.connect() as connection:
-            return list(connection.execute(text(statement)))
+            return list(connection.execute(text(statement), values))
 
     def _patiently(self, work: Callable[[], T]) -> T:
         for attempt in range(60):
@@ -116,6 +150,11 @@ class Stage:
         raise AssertionError("unreachable")
 
 
+def _by_part(by_rule: Mapping[str, int]) -> dict[str, int]:
+    mail, sms = (by_rule.get(RULES[channel][0], 0) for channel in (Channel.EMAIL, Channel.SMS))
+    return {MAIL: mail, SMS: sms, CALLBACKS: sms}
+
+
 @dataclass(frozen=True, slots=True)
 class Cast:
     """How many of each, and how slow the outside world is (seconds)."""
@@ -123,7 +162,7 @@ class Cast:
     workers: int = 3
     schedulers: int = 2
     machines: int = 1
-    mail_latency: float = 0.5
+    mail_latency: float = 0.15
     sms_latency: float = 1.0
     list_lag: float = 5.0
     #: Settings beyond the defaults, without NOTIFIER_.
@@ -205,7 +244,6 @@ def provider_settings(mail: Server, twilio: Server) -> dict[str, str]:
         "SMTP_HOST": mail.host,
         "SMTP_PORT": str(mail.port),
         "SMTP_SECURITY": "none",
-        "SMTP_CONNECTIONS": "8",
         "TWILIO_ACCOUNT_SID": provider.ACCOUNT_SID,
         "TWILIO_AUTH_TOKEN": provider.AUTH_TOKEN,
         "TWILIO_SMS_SENDER": "IMIGRASI",

@@ -56,6 +56,11 @@ def read_records(file: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int
     return [json.loads(line) for line in whole.splitlines()], offset + len(whole)
 
 
+def port_of_peer(writer: asyncio.StreamWriter) -> int:
+    """The port of the process at the other end, by which `crew` finds it."""
+    return int(writer.get_extra_info("peername")[1])
+
+
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -64,8 +69,8 @@ async def serve(told: Told, talk: Talk, *, host: str, port: int, control: int) -
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():
+            writer.write(json.dumps(told.values).encode() + b"\n")
             told.values.update(json.loads(line))
-            writer.write(b"{}\n")
             await writer.drain()
         writer.close()
 
@@ -85,11 +90,22 @@ class Server:
     control: int
     record: Path
 
-    def tell(self, **values: float) -> None:
-        """Change how it behaves from now on."""
+    def tell(self, **values: float) -> dict[str, float]:
+        """Change how it behaves from now on; everything it had been told, as far as it is not used up."""
         with socket.create_connection(("127.0.0.1", self.control), timeout=PATIENCE) as one:
             one.sendall(json.dumps(values).encode() + b"\n")
-            one.makefile("rb").readline()
+            before: dict[str, float] = json.loads(one.makefile("rb").readline())
+            return before
+
+    def order(self, patience: float, **counts: int) -> int:
+        """So many of each from now on; what nobody came for within `patience` seconds is taken back, so that it does
+        not fall on somebody long afterwards. How many were used."""
+        self.tell(**counts)
+        end = time.monotonic() + patience
+        while time.monotonic() < end and any(self.tell()[name] for name in counts):
+            time.sleep(0.05)
+        left = self.tell(**dict.fromkeys(counts, 0))
+        return sum(counts.values()) - int(sum(left[name] for name in counts))
 
 
 def free_ports(count: int) -> list[int]:
