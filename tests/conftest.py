@@ -1,6 +1,9 @@
 """Shared servers: a real PostgreSQL, a real Redis-compatible server, and migrated schemas on both."""
 
+import gc
+import os
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,6 +20,42 @@ from tests.read_once import remember
 
 #: The settings that make a test server fast; nothing in it needs to survive a power cut.
 CARELESS = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
+#: A file system in memory, as Linux has it, and how much of it must be free before tests write there.
+MEMORY = Path("/dev/shm")
+ROOM = 2 * 1024**3
+
+#: Modules with tests of several seconds each, the longest first.
+LONG = ("test_chaos", "test_processes", "test_candidates", "test_crowd", "test_cli", "test_rules_new", "test_rehearsal")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What tests write goes into memory where there is room: each makes a database, thousands of files in all."""
+    is_open = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM
+    if is_open and "TMPDIR" not in os.environ:
+        os.environ["TMPDIR"] = str(MEMORY)  # also for the commands that tests start
+        tempfile.tempdir = None
+    _keep_bytecode(config)
+
+
+def _keep_bytecode(config: pytest.Config) -> None:
+    """Where Python is told to keep no bytecode, each command that a test starts would compile a thousand modules
+    anew; for this run it is kept in a folder of its own."""
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", None) and "PYTHONPYCACHEPREFIX" not in os.environ:
+        folder = os.environ["PYTHONPYCACHEPREFIX"] = tempfile.mkdtemp(prefix="notifier-bytecode-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        sys.dont_write_bytecode, sys.pycache_prefix = False, folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first: begun last, it would leave the other workers without anything to do."""
+    order = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
+
+
+def pytest_collection_finish() -> None:
+    """All that was imported stays to the end: the collector of garbage need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -65,10 +104,16 @@ class _administering:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_server: str) -> str:
-    """The name of a database with the migrated, empty schema, to be copied for each test."""
+def administer(postgres_server: str) -> Iterator[Callable[[str], object]]:
+    """Executes a statement on the maintenance database."""
     with _administering(postgres_server) as execute:
-        execute("CREATE DATABASE notifier_template")
+        yield execute
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str, administer: Callable[[str], object]) -> str:
+    """The name of a database with the migrated, empty schema, to be copied for each test."""
+    administer("CREATE DATABASE notifier_template")
     engine = open_engine(_database(postgres_server, "notifier_template"))
     migrate.upgrade(engine)
     engine.dispose()
@@ -86,26 +131,26 @@ def _database(server: str, name: str) -> str:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str, postgres_template: str, numbers: Iterator[int]) -> Iterator[str]:
+def postgres_url(
+    postgres_server: str, administer: Callable[[str], object], postgres_template: str, numbers: Iterator[int]
+) -> Iterator[str]:
     """The URL of a PostgreSQL database with the migrated schema, fresh for this test."""
     name = f"notifier_{next(numbers)}"
-    with _administering(postgres_server) as execute:
-        # By copying files: the default writes every page into the log, at five times the cost.
-        execute(f"CREATE DATABASE {name} TEMPLATE {postgres_template} STRATEGY file_copy")
+    # By copying files: the default writes every page into the log, at five times the cost.
+    administer(f"CREATE DATABASE {name} TEMPLATE {postgres_template} STRATEGY file_copy")
     yield _database(postgres_server, name)
-    with _administering(postgres_server) as execute:
-        execute(f"DROP DATABASE {name} WITH (FORCE)")
+    administer(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
-def empty_postgres_url(postgres_server: str, numbers: Iterator[int]) -> Iterator[str]:
+def empty_postgres_url(
+    postgres_server: str, administer: Callable[[str], object], numbers: Iterator[int]
+) -> Iterator[str]:
     """The URL of a PostgreSQL database without any table, fresh for this test."""
     name = f"notifier_{next(numbers)}"
-    with _administering(postgres_server) as execute:
-        execute(f"CREATE DATABASE {name}")
+    administer(f"CREATE DATABASE {name}")
     yield _database(postgres_server, name)
-    with _administering(postgres_server) as execute:
-        execute(f"DROP DATABASE {name} WITH (FORCE)")
+    administer(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")

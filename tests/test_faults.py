@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any
 
@@ -22,8 +23,9 @@ from notifier.web.optout import load_words
 from tests.web_site import Needs, Site, running
 from tests.world import World, wib
 
-#: In seconds: short, so that a stalled provider costs a test little, but no shorter than a busy machine needs.
-TIMEOUT = 1.5
+#: How long a provider is waited for, in seconds. Whoever answers is given the time that a busy machine may need for
+#: it, also to load a library; where a test wants nobody to answer, the wait costs little.
+PATIENT, IMPATIENT = 30.0, 1.0
 
 
 class Wired(World):
@@ -34,20 +36,31 @@ class Wired(World):
         self.smtp, self.twilio = smtp, twilio
         self.site: Site | None = None
         self.runner = asyncio.Runner()
-        self.carriers = {  # type: ignore[assignment]
-            Channel.EMAIL: EmailCarrier(
-                smtp.host, smtp.port, clock=self.clock, security="none", timeout=TIMEOUT, connections=2
-            ),
-            Channel.SMS: self._twilio(Channel.SMS),
-            Channel.WHATSAPP: self._twilio(Channel.WHATSAPP),
-        }
+        self.carriers = self._wired(PATIENT)  # type: ignore[assignment]
         self.plan()
         self.at("2026-05-26 10:00")
 
-    def _twilio(self, channel: Channel) -> TwilioCarrier:
-        return TwilioCarrier(
-            channel, ACCOUNT_SID, AUTH_TOKEN, sender="+15005550006", base_url=self.twilio.base_url, timeout=TIMEOUT
-        )
+    def _wired(self, timeout: float) -> dict[Channel, EmailCarrier | TwilioCarrier]:
+        smtp, url = self.smtp, self.twilio.base_url
+        return {
+            Channel.EMAIL: EmailCarrier(
+                smtp.host, smtp.port, clock=self.clock, security="none", timeout=timeout, connections=2
+            ),
+            **{
+                channel: TwilioCarrier(
+                    channel, ACCOUNT_SID, AUTH_TOKEN, sender="+15005550006", base_url=url, timeout=timeout
+                )
+                for channel in (Channel.SMS, Channel.WHATSAPP)
+            },
+        }
+
+    @contextmanager
+    def impatient(self) -> Iterator[None]:
+        """Meanwhile nobody is waited for longer than a moment."""
+        patient, self.carriers = self.carriers, self._wired(IMPATIENT)  # type: ignore[assignment]
+        yield
+        self._close_carriers()
+        self.carriers = patient
 
     def wait_for(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.runner.run(work)
@@ -56,9 +69,12 @@ class Wired(World):
         return f"http://127.0.0.1:{self.site.port}/twilio/status?delivery={delivery_id}" if self.site else None
 
     def close(self) -> None:
+        self._close_carriers()
+        self.runner.close()
+
+    def _close_carriers(self) -> None:
         for carrier in self.carriers.values():
             self.wait_for(carrier.close())
-        self.runner.close()
 
     def reminded_by_mail(self) -> None:
         """A permit whose "two-weeks" step leaves by e-mail alone."""
@@ -72,8 +88,15 @@ class Wired(World):
         self.case("C1", "T1", service="passport", state="scheduled", appointment_at=wib("2026-05-27 09:00"))
         self.at("2026-05-26 10:00").run()
 
+    def send(self) -> list[BatchReport]:
+        if self.site is not None:
+            self.site.wait_until_applied()
+        return super().send()
+
     def outcome(self) -> tuple[str, list[tuple[str, str]]]:
         """(state of the notification, [(channel, state) of each delivery])."""
+        if self.site is not None:
+            self.site.wait_until_applied()
         (row,) = self.notifications()
         return row.state, [(one.channel, one.state) for one in self.deliveries()]
 
@@ -161,7 +184,8 @@ def test_temporary_refusals_without_end_end_in_a_work_item(wired: Wired) -> None
 
 def test_a_server_that_stalls_before_data_is_tried_again(wired: Wired) -> None:
     wired.smtp.script = SmtpScript(stalls_at="rcpt")
-    wired.reminded_by_mail()
+    with wired.impatient():
+        wired.reminded_by_mail()
     assert wired.outcome() == ("scheduled", [("email", "failed")])
 
     wired.smtp.script = SmtpScript()
@@ -275,7 +299,8 @@ def test_a_lost_message_that_the_provider_never_took_is_sent_again_once(wired: W
 
 def test_a_provider_that_hangs_after_taking_it_is_not_sent_to_twice(wired: Wired) -> None:
     wired.twilio._queue.append(TwilioAnswer(fault="hangs", keeps=True))
-    wired.reminded_by_telephone()
+    with wired.impatient():
+        wired.reminded_by_telephone()
     assert wired.outcome() == ("sent", [("whatsapp", "unknown")])
 
     wired.later(minutes=2)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from notifier.calendar.office import OfficeCalendar
 from notifier.rehearsal.script import Registered, Scene
 from notifier.rehearsal.stage import Stage
-from notifier.rules.compile import Candidates, candidates
+from notifier.rules.compile import Candidates
 from notifier.rules.conditions import asks_of_time
 from notifier.rules.facts import birthday_in
 from notifier.rules.rule import Conditions, Length, Rule
@@ -63,14 +63,9 @@ def _is_busy(stage: Stage, subjects: Sequence[Standing], calendar: OfficeCalenda
 
 
 def _questions(stage: Stage, rule: Rule, calendar: OfficeCalendar, day: int, size: int) -> list[Candidates]:
-    # Windows differ by office, and so do the answers of rules that count from them.
-    key = (f"{rule.file}:{rule.name}", rule.enabled, calendar.fingerprint, day, size)
-    known = stage.theatre.questions
-    if key not in known:
-        first, last = date.fromordinal(day), date.fromordinal(day + size)
-        after, until = calendar.start_of(first) - MOMENT, calendar.start_of(last) - MOMENT
-        known[key] = candidates(rule, calendar, stage.app.rules, after=after, until=until)
-    return known[key]
+    first, last = date.fromordinal(day), date.fromordinal(day + size)
+    after, until = calendar.start_of(first) - MOMENT, calendar.start_of(last) - MOMENT
+    return stage.theatre.candidates(rule, calendar, stage.app.rules, after=after, until=until)
 
 
 def known_turns(stage: Stage, scene: Scene) -> list[datetime]:

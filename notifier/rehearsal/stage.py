@@ -2,12 +2,13 @@
 
 import asyncio
 import shutil
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import ParamSpec, TypeVar
 
 from sqlalchemy import Engine, select
 
@@ -21,9 +22,9 @@ from notifier.messages.templates import Templates
 from notifier.model import Channel, NotificationId, Office, SubjectKind
 from notifier.rehearsal.carriers import Outcomes, ScriptedCarrier
 from notifier.rehearsal.script import Registered, Scene
-from notifier.rules.compile import Candidates
+from notifier.rules.compile import Candidates, candidates
 from notifier.rules.load import load_rules
-from notifier.rules.rule import RuleSet
+from notifier.rules.rule import Rule, RuleSet
 from notifier.rulesets import InForce
 from notifier.run import offer_due
 from notifier.store import migrate, outbox
@@ -32,10 +33,26 @@ from notifier.store.engine import open_engine, reading, writing
 from notifier.store.records import Written
 from notifier.store.register import put_offices, put_parties, put_subjects
 
+T = TypeVar("T")
+P = ParamSpec("P")
+
 #: Rules count as in force since so long before a test, where it does not say since when.
 IN_FORCE_FOR = timedelta(days=5 * 366)
 #: So often planning and sending may take turns at one instant before the outbox counts as restless.
 ROUNDS = 50
+
+
+class AtOnce(ThreadPoolExecutor):
+    """Does what it is given in the thread that gives it: in a test nothing else has work to do meanwhile."""
+
+    def submit(self, work: Callable[P, T], /, *given: P.args, **named: P.kwargs) -> Future[T]:
+        """Do it now; what it raises is raised to who awaits the answer."""
+        answer: Future[T] = Future()
+        try:
+            answer.set_result(work(*given, **named))
+        except Exception as error:
+            answer.set_exception(error)
+        return answer
 
 
 class Theatre:
@@ -53,9 +70,9 @@ class Theatre:
         self.templates: Templates = house.templates
         self.calendar_data = house.calendar_data
         self.calendars: dict[Office, OfficeCalendar] = {}
-        self.questions: dict[tuple[str, bool, str, int, int], list[Candidates]] = {}
+        self._questions: dict[object, list[Candidates]] = {}
         self.loop = asyncio.Runner()
-        self.loop.get_loop().set_default_executor(ThreadPoolExecutor(1))
+        self.loop.get_loop().set_default_executor(AtOnce())
         self._empty, self._file = self.folder / "empty.db", self.folder / "test.db"
         empty = open_engine(f"sqlite:///{self._empty}")
         migrate.upgrade(empty)
@@ -70,6 +87,17 @@ class Theatre:
             Path(f"{self._file}{end}").unlink(missing_ok=True)
         shutil.copyfile(self._empty, self._file)
         return self._engine
+
+    def candidates(
+        self, rule: Rule, calendar: OfficeCalendar, rules: RuleSet, *, after: datetime, until: datetime
+    ) -> list[Candidates]:
+        """What the planner asks of a span, worked out once for all tests: many live through the same days."""
+        # Windows differ by office, and so do the answers of rules that count from them.
+        steps = tuple(step.enabled for step in rule.steps)
+        key = (rule.file, rule.name, steps, calendar.office.code, calendar.fingerprint, after, until)
+        if key not in self._questions:
+            self._questions[key] = candidates(rule, calendar, rules, after=after, until=until)
+        return self._questions[key]
 
     def close(self) -> None:
         """Let go of loop, database and files."""
@@ -136,6 +164,10 @@ class Stage:
 
     def _send(self) -> None:
         for _ in range(ROUNDS):
+            with reading(self.engine) as connection:
+                due = outbox.next_due_at(connection)
+            if due is None or due > self.now:
+                return
             batches: list[list[NotificationId]] = []
 
             def ring(ids: Sequence[NotificationId], urgent: bool, into: list[list[NotificationId]] = batches) -> None:
@@ -161,6 +193,7 @@ class StageApp(App):
         self.carriers = carriers
         self.engine = self.ready_engine = theatre.fresh_database()
         self._calendars = theatre.calendars
+        self.planner.search.candidates = theatre.candidates
 
 
 def _taken(written: Written, names: Sequence[str]) -> None:
