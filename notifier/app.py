@@ -11,7 +11,7 @@ from threading import Event, RLock
 from redis import Redis
 from sqlalchemy import Engine
 
-from notifier import tokens
+from notifier import callbacks, tokens
 from notifier.batch import Limits
 from notifier.calendar.data import CALENDAR_FILE, CalendarData, load_calendar
 from notifier.calendar.office import OfficeCalendar, build_calendar
@@ -258,7 +258,8 @@ class App:
         return lambda delivery_id: f"{tokens.make_bounce_name(key, delivery_id)}@{domain}"
 
     def adopt_orphans(self) -> None:
-        """Match receipts that came before their delivery's reference was known. Part of each tick."""
+        """Take up callbacks that a web door left, then receipts that came before their reference. Part of each tick."""
+        callbacks.apply_all(self.ready_engine)
         now = self.clock.now()
         readers: dict[str, Reader] = {"twilio": parse_status, "smtp": read_fields}
         with writing(self.ready_engine) as connection:

@@ -119,6 +119,9 @@ def record_bounces(
 
 def clean(receipt: Receipt) -> Receipt:
     """The receipt without what a database refuses: NUL, half characters, codes wider than their column."""
+    words = [*receipt.raw, *receipt.raw.values(), receipt.reference or "", receipt.code or ""]
+    if "".join(words).isprintable() and len(words[-2]) <= REFERENCE_LENGTH and len(words[-1]) <= CODE_LENGTH:
+        return receipt  # nearly every one, and this costs little
     return replace(
         receipt,
         raw={_clean(name): _clean(value) for name, value in receipt.raw.items()},
@@ -128,8 +131,6 @@ def clean(receipt: Receipt) -> Receipt:
 
 
 def _clean(text: str) -> str:
-    if text.isprintable():  # neither NUL nor half a character is; nearly every text is, and this costs nothing
-        return text
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 

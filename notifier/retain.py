@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from notifier.errors import ConfigError
 from notifier.rules.rule import RuleSet, Unit
-from notifier.store import partitions, retention
+from notifier.store import callbacks, partitions, retention
 from notifier.store.engine import writing
 
 #: Rows of one transaction: locks are short, and a run that is stopped has done something whole.
@@ -61,6 +61,7 @@ def retain(engine: Engine, rules: RuleSet, *, messages_for: timedelta, log_for: 
         done.notifications += count
     with writing(engine) as connection:
         done.receipts = retention.orphans_before(connection, log_before)
+        callbacks.forget_before(connection, log_before)
         # A month of grace: a story is never older than its notification, which may have been planned before.
         done.partitions = len(partitions.drop_before(connection, (log_before - GRACE).date()))
         partitions.prepare(connection, now=now)

@@ -34,6 +34,7 @@ KNOWS: dict[str, set[str]] = {
     "rulesets": {"errors", "rules", "store"},
     "intake": {"errors", "model", "rules", "store"},
     "receipts": {"channels", "model", "store"},
+    "callbacks": {"channels", "errors", "model", "receipts", "store"},
     "reconcile": {"model", "rules", "store"},
     "findings": {"calendar", "model", "rules", "store"},
     "concerned": {"calendar", "model", "rules", "store"},
@@ -72,8 +73,8 @@ KNOWS: dict[str, set[str]] = {
     "coverage": {"model", "rules", "simulate", "store"},
     # the composition root, and what runs on it
     "app": {
-        "batch", "calendar", "channels", "clock", "config", "dispatch", "errors", "messages", "model", "plan",
-        "receipts", "render", "rules", "rulesets", "store", "tokens",
+        "batch", "calendar", "callbacks", "channels", "clock", "config", "dispatch", "errors", "messages", "model",
+        "plan", "receipts", "render", "rules", "rulesets", "store", "tokens",
     },
     "processes": {"errors"},
     "worker": {"app", "casts", "channels", "errors", "model"},
@@ -81,7 +82,7 @@ KNOWS: dict[str, set[str]] = {
     "run": {"app", "model", "reconcile", "relay", "store", "worker"},
     "doctor": {"app", "errors", "model", "rulesets", "store", "worker"},
     # doors
-    "web": {"channels", "clock", "errors", "model", "receipts", "store", "tokens"},
+    "web": {"callbacks", "channels", "clock", "errors", "model", "receipts", "store", "tokens"},
     # tests of rules, on the whole engine
     "rehearsal": {
         "app", "calendar", "casts", "channels", "clock", "config", "errors", "explain", "messages", "model", "officer",

@@ -1,76 +1,76 @@
 """The queue behind the callbacks: groups of bounded size, and an answer for everyone who waits."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
-from notifier.model import Receipt
-from notifier.web.batch import Limits, NotStored, ReceiptQueue
+from notifier.store.callbacks import Raw
+from notifier.web.batch import CallbackQueue, Limits
 
-T = TypeVar("T")
-
-
-def run_queue(work: Callable[[ReceiptQueue], Awaitable[T]], queue: ReceiptQueue) -> T:
-    async def both() -> T:
-        running = asyncio.create_task(queue.run())
-        result = await work(queue)
-        queue.close()
-        await running
-        return result
-
-    return asyncio.run(both())
+Write = Callable[[Sequence[Raw]], None]
 
 
-def receipts(number: int) -> list[Receipt]:
-    return [Receipt("twilio", None, {}, code=str(place)) for place in range(number)]
+def answers_of(
+    count: int, write: Write, limits: Limits, is_behind: Callable[[], bool] = lambda: False
+) -> tuple[list[bool], list[int]]:
+    """Puts so many, and closes: (whether each was taken, the numbers that were answered with "safe")."""
 
+    async def work() -> tuple[list[bool], list[int]]:
+        safe: list[int] = []
+        with ThreadPoolExecutor(1) as executor:
+            queue = CallbackQueue(write, limits, executor, is_behind)
+            raws: list[Raw] = [(number, "") for number in range(count)]
+            taken = [queue.put(raw, lambda ok, n=number: ok and safe.append(n)) for number, raw in enumerate(raws)]
+            assert safe == []  # nobody is answered before something is written
+            await queue.close()
+            assert not queue.put((1, ""), lambda _: None)
+        return taken, safe
 
-def test_only_the_refused_receipt_of_a_group_fails() -> None:
-    async def work(queue: ReceiptQueue) -> list[object]:
-        return await asyncio.gather(*(queue.put(one) for one in receipts(5)), return_exceptions=True)
-
-    results = run_queue(work, ReceiptQueue(lambda group: frozenset({2}), Limits()))
-    assert [isinstance(one, NotStored) for one in results] == [False, False, True, False, False]
+    return asyncio.run(work())
 
 
 def test_no_group_is_larger_than_the_limit_and_the_order_is_kept() -> None:
-    groups: list[list[str | None]] = []
-
-    def write(group: Sequence[Receipt]) -> frozenset[int]:
-        groups.append([one.code for one in group])
-        return frozenset()
-
-    async def work(queue: ReceiptQueue) -> None:
-        await asyncio.gather(*(queue.put(one) for one in receipts(450)))
-
-    run_queue(work, ReceiptQueue(write, Limits(size=200, linger=0.01)))
+    groups: list[list[int | None]] = []
+    taken, safe = answers_of(450, lambda group: groups.append([key for key, _ in group]), Limits(size=200))
+    assert all(taken)
     assert [len(group) for group in groups] == [200, 200, 50]
-    assert [code for group in groups for code in group] == [str(place) for place in range(450)]
+    assert [key for group in groups for key in group] == safe == list(range(450))
+
+
+def test_only_the_group_that_was_not_written_is_told_so() -> None:
+    def write(group: Sequence[Raw]) -> None:
+        if (3, "") in group:
+            raise OSError
+
+    taken, safe = answers_of(6, write, Limits(size=2))
+    assert all(taken)
+    assert safe == [0, 1, 4, 5]
 
 
 def test_a_full_or_closing_queue_takes_nothing_more() -> None:
-    async def work(queue: ReceiptQueue) -> list[object]:
-        found = await asyncio.gather(*(queue.put(one) for one in receipts(3)), return_exceptions=True)
-        queue.close()
-        return [*found, *await asyncio.gather(queue.put(receipts(1)[0]), return_exceptions=True)]
-
-    results = run_queue(work, ReceiptQueue(lambda _: frozenset(), Limits(room=2)))
-    assert [isinstance(one, NotStored) for one in results] == [False, False, True, True]
+    taken, safe = answers_of(3, lambda _: None, Limits(room=2))
+    assert (taken, safe) == ([True, True, False], [0, 1])
 
 
-def test_a_provider_that_hangs_up_does_not_disturb_the_others() -> None:
-    async def work(queue: ReceiptQueue) -> list[object]:
-        waiting = [asyncio.create_task(queue.put(one)) for one in receipts(3)]
-        await asyncio.sleep(0)
-        waiting[1].cancel()
-        return await asyncio.gather(*waiting, return_exceptions=True)
+def test_what_comes_while_a_group_is_being_written_is_the_next_group() -> None:
+    async def work() -> list[int]:
+        sizes: list[int] = []
+        begun, goes_on = threading.Event(), threading.Event()
 
-    stored: list[Receipt] = []
+        def write(group: Sequence[Raw]) -> None:
+            sizes.append(len(group))
+            begun.set()
+            goes_on.wait(10)
 
-    def write(group: Sequence[Receipt]) -> frozenset[int]:
-        stored.extend(group)
-        return frozenset()
+        with ThreadPoolExecutor(1) as executor:
+            queue = CallbackQueue(write, Limits(), executor, lambda: False)
+            queue.put((0, ""), lambda _: None)
+            await asyncio.to_thread(begun.wait, 10)
+            for number in range(1, 8):
+                queue.put((number, ""), lambda _: None)
+            goes_on.set()
+            await queue.close()
+        return sizes
 
-    results = run_queue(work, ReceiptQueue(write, Limits()))
-    assert [result for result in results if result is None] == [None, None]
-    assert len(stored) == 3
+    assert asyncio.run(work()) == [1, 7]

@@ -5,6 +5,7 @@ import http.client
 import json
 import logging
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,7 +15,6 @@ from urllib.parse import urlencode
 import pytest
 from outbox_rows import NOW, NUMBER, a_delivery, a_notification, a_party
 from sqlalchemy import Engine, select
-from starlette.applications import Starlette
 from web_site import FORM, KEY, PUBLIC, TOKEN, Site, count, running
 
 from notifier.channels.twilio_forms import sign
@@ -22,6 +22,7 @@ from notifier.clock import StandingClock
 from notifier.errors import ConfigError
 from notifier.model import Channel, DeliveryState, PartyId
 from notifier.store import tables
+from notifier.store.callbacks import keep
 from notifier.store.engine import open_engine, writing
 from notifier.tokens import hash_address, make_token
 from notifier.web.app import Needs, serve
@@ -53,6 +54,7 @@ def test_a_status_is_stored_before_it_is_answered(site: Site, engine: Engine) ->
     answer = site.post(f"/twilio/status?delivery={delivery}", form)
 
     assert (answer.status, answer.text) == (204, "")
+    site.wait_until_applied()
     with writing(engine) as connection:
         row = connection.execute(select(tables.delivery)).mappings().one()
         raw = connection.scalar(select(tables.receipt.c.raw))
@@ -87,6 +89,7 @@ def test_without_a_token_no_signature_is_good(needs: Needs, engine: Engine) -> N
 def test_a_strange_delivery_id_is_no_reason_to_lose_a_receipt(site: Site, engine: Engine, delivery: str) -> None:
     path = f"/twilio/status?{urlencode({'delivery': delivery})}"
     assert site.post(path, {"MessageSid": "SM1", "MessageStatus": "sent"}).status == 204
+    site.wait_until_applied()
     assert count(engine, "receipt") == 1
 
 
@@ -108,7 +111,7 @@ def test_a_body_that_hides_its_length_is_cut_off_too(site: Site) -> None:
         assert connection.getresponse().status == 413
 
 
-def test_receipts_that_come_together_are_stored_together(needs: Needs, engine: Engine) -> None:
+def test_receipts_that_come_together_are_applied_together(needs: Needs, engine: Engine) -> None:
     with writing(engine) as connection:
         deliveries = [a_delivery(connection, state=DeliveryState.ACCEPTED) for _ in range(30)]
     settled: list[int] = []
@@ -116,42 +119,101 @@ def test_receipts_that_come_together_are_stored_together(needs: Needs, engine: E
     def settle(_connection: object, ids: Sequence[int], /, *, now: object) -> None:
         settled.append(len(ids))
 
-    slow = replace(needs, settle=settle, limits=Limits(size=30, linger=5.0))
+    slow = replace(needs, settle=settle, limits=Limits(quiet=2.0, patience=5.0))
     with running(slow) as site, ThreadPoolExecutor(30) as people:
         form = {"MessageStatus": "read"}
         paths = [f"/twilio/status?delivery={delivery}" for delivery in deliveries]
         answers = list(people.map(lambda path: site.post(path, form), paths))
+        site.wait_until_applied()
 
     assert {answer.status for answer in answers} == {204}
     assert settled == [30]
     assert set(states(engine)) == {"read"}
 
 
-def test_a_database_that_fails_is_answered_with_try_again(needs: Needs, caplog: pytest.LogCaptureFixture) -> None:
-    def settle(_connection: object, _ids: object, /, *, now: object) -> None:
-        raise RuntimeError(f"the row of {NUMBER}")
-
+def test_what_cannot_be_applied_is_kept_and_disturbs_nobody(needs: Needs, caplog: pytest.LogCaptureFixture) -> None:
     with writing(needs.engine) as connection:
-        delivery = a_delivery(connection, state=DeliveryState.ACCEPTED)
+        bad, good = (a_delivery(connection, state=DeliveryState.ACCEPTED) for _ in range(2))
+        of_bad = connection.scalar(select(tables.delivery.c.notification_id).where(tables.delivery.c.id == bad))
+
+    def settle(_connection: object, ids: Sequence[int], /, *, now: object) -> None:
+        if of_bad in ids:
+            raise RuntimeError(f"the row of {NUMBER}")
+
     with running(replace(needs, settle=settle)) as site, caplog.at_level(logging.DEBUG):
-        answer = site.post(f"/twilio/status?delivery={delivery}", {"MessageStatus": "read"})
-    assert (answer.status, answer.headers["retry-after"]) == (503, "5")
-    assert (states(needs.engine), count(needs.engine, "receipt")) == (["accepted"], 0)
+        for delivery in (bad, good):
+            assert site.post(f"/twilio/status?delivery={delivery}", {"MessageStatus": "read"}).status == 204
+    assert states(needs.engine) == ["accepted", "read"]
+    assert (count(needs.engine, "receipt"), count(needs.engine, "callback")) == (1, 1)
     assert "RuntimeError" in caplog.text
     assert NUMBER not in caplog.text
+
+    with running(needs) as site:  # a version that can
+        site.wait_until_applied()
+    assert states(needs.engine) == ["read", "read"]
+
+
+def test_what_a_door_that_died_has_left_is_applied_at_the_next_start(needs: Needs) -> None:
+    with writing(needs.engine) as connection:
+        delivery = a_delivery(connection, state=DeliveryState.ACCEPTED)
+        keep(connection, [(delivery, "MessageStatus=delivered"), (None, "MessageSid=SM7")], now=NOW)
+    with running(needs) as site:
+        site.wait_until_applied()
+    assert (states(needs.engine), count(needs.engine, "receipt")) == (["delivered"], 2)
+
+
+def test_while_the_database_is_away_a_provider_is_asked_to_try_again(
+    needs: Needs, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = open_engine("postgresql://nobody@127.0.0.1:1/none?connect_timeout=2")
+    with running(replace(needs, engine=gone)) as site:
+        answers = [site.post("/twilio/status", {"MessageStatus": "read", "To": NUMBER}) for _ in range(2)]
+    gone.dispose()
+    assert [(one.status, one.headers["retry-after"]) for one in answers] == [(503, "5")] * 2
+    assert NUMBER not in caplog.text
+
+
+def test_while_too_many_are_not_applied_no_more_are_answered(needs: Needs, engine: Engine) -> None:
+    goes_on, settled = threading.Event(), threading.Event()
+
+    def settle(_connection: object, _ids: object, /, *, now: object) -> None:
+        settled.set()
+        goes_on.wait(20)
+
+    with writing(engine) as connection:
+        delivery = a_delivery(connection, state=DeliveryState.ACCEPTED)
+    door = replace(needs, settle=settle, limits=Limits(backlog=1))
+    with running(door) as site, ThreadPoolExecutor(1) as people:
+        path = f"/twilio/status?delivery={delivery}"
+        assert site.post(path, {"MessageStatus": "delivered"}).status == 204
+        assert settled.wait(20)
+        second = people.submit(site.post, path, {"MessageStatus": "read"})
+        with pytest.raises(TimeoutError):
+            second.result(0.3)
+        goes_on.set()
+        assert second.result(20).status == 204
+    assert states(engine) == ["read"]
 
 
 def test_health_says_how_late_the_outbox_is(site: Site, engine: Engine) -> None:
     answer = site.ask("GET", "/health")
     assert (answer.status, json.loads(answer.text)) == (
         200,
-        {"status": "ok", "database": "reachable", "migrations": "current", "oldest_due_seconds": 0},
+        {
+            "status": "ok",
+            "database": "reachable",
+            "migrations": "current",
+            "oldest_due_seconds": 0,
+            "oldest_callback_seconds": 0,
+        },
     )
     with writing(engine) as connection:
         late, early = NOW - timedelta(seconds=90), NOW + timedelta(days=1)
         a_notification(connection, a_party(connection), state="scheduled", next_attempt_at=late)
         a_notification(connection, a_party(connection), state="scheduled", next_attempt_at=early)
-    assert json.loads(site.ask("GET", "/health").text)["oldest_due_seconds"] == 90
+        keep(connection, [(1, "x")], now=NOW - timedelta(seconds=70), set_aside=True)
+    found = json.loads(site.ask("GET", "/health").text)
+    assert (found["oldest_due_seconds"], found["oldest_callback_seconds"]) == (90, 70)
 
 
 def test_a_database_of_an_older_version_is_unwell(needs: Needs) -> None:
@@ -175,11 +237,11 @@ def test_a_database_that_is_gone_is_unwell_and_a_wish_is_to_be_repeated(needs: N
 
 
 @pytest.mark.parametrize("host", ["no such host", "192.0.2.1"])
-def test_an_address_that_cannot_be_listened_on_is_a_sentence(host: str) -> None:
+def test_an_address_that_cannot_be_listened_on_is_a_sentence(needs: Needs, host: str) -> None:
     with pytest.raises(ConfigError, match=r"cannot listen on .*choose another --host or --port"):
-        serve(Starlette(), host=host, port=0)
+        serve(needs, host=host, port=0)
 
 
-def test_a_port_that_is_taken_is_a_sentence() -> None:
+def test_a_port_that_is_taken_is_a_sentence(needs: Needs) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ConfigError, match="choose another"):
-        serve(Starlette(), host="127.0.0.1", port=taken.getsockname()[1])
+        serve(needs, host="127.0.0.1", port=taken.getsockname()[1])

@@ -5,11 +5,11 @@ import contextlib
 import http.client
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-import uvicorn
 from outbox_rows import NUMBER
 from sqlalchemy import Engine, func, select
 
@@ -18,7 +18,7 @@ from notifier.model import Channel
 from notifier.store import tables
 from notifier.store.engine import writing
 from notifier.store.suppressions import active
-from notifier.web.app import Needs, create_app
+from notifier.web.app import Needs, create_server
 
 TOKEN = "auth-token"
 KEY = b"a long random text"
@@ -53,13 +53,21 @@ class Site:
         signed = {"Content-Type": FORM, "X-Twilio-Signature": sign(TOKEN, PUBLIC + path, form)}
         return self.ask("POST", path, urlencode(form), signed | headers)
 
+    def wait_until_applied(self) -> None:
+        """Until every callback that was answered is a receipt."""
+        latest = time.monotonic() + 20
+        while count(self.needs.engine, "callback"):
+            assert time.monotonic() < latest, "callbacks are not applied"
+            time.sleep(0.005)
+
 
 @contextlib.contextmanager
-def running(needs: Needs) -> Iterator[Site]:
+def running(needs: Needs, *, silence: int = 5) -> Iterator[Site]:
+    """`silence`: the seconds after which a silent connection may be closed."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(create_app(needs), log_config=None, access_log=False, lifespan="on")
-        server = uvicorn.Server(config)
+        server = create_server(needs)
+        server.config.timeout_keep_alive = silence
         started = threading.Event()
 
         async def serve() -> None:
@@ -69,7 +77,11 @@ def running(needs: Needs) -> Iterator[Site]:
             started.set()
             await task
 
-        thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+        def run() -> None:
+            with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+                runner.run(serve())
+
+        thread = threading.Thread(target=run, daemon=True)
         thread.start()
         assert started.wait(10)
         try:

@@ -3,11 +3,12 @@
 import base64
 import hmac
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from notifier.channels.base import Inbound, clean
 from notifier.channels.codes import Codes, shipped_codes
-from notifier.model import Action, Channel, DeliveryState, Reason, Receipt
+from notifier.model import Action, Channel, DeliveryId, DeliveryState, Reason, Receipt
 
 PROVIDER = "twilio"
 WHATSAPP_PREFIX = "whatsapp:"
@@ -27,10 +28,12 @@ STATES: Mapping[str, DeliveryState] = {
 }
 
 
-def parse_status(form: Mapping[str, str], *, codes: Codes | None = None) -> Receipt:
+def parse_status(
+    form: Mapping[str, str], delivery_id: DeliveryId | None = None, *, codes: Codes | None = None
+) -> Receipt:
     """The receipt in a status callback. Unknown fields and statuses are kept raw: Twilio adds some at will.
 
-    `delivery_id` is not in the form: it travels in the callback's URL, and the door that got it adds it.
+    `delivery_id` is not in the form: it travels in the callback's URL.
     """
     raw = clean(form)
     status = raw.get("MessageStatus") or raw.get("SmsStatus") or ""
@@ -44,7 +47,7 @@ def parse_status(form: Mapping[str, str], *, codes: Codes | None = None) -> Rece
         # A provider that reports a failure is no longer unsure, whatever the code would mean for a request.
         action = meaning.action if meaning and meaning.action is not Action.ASK else Action.NEXT_CHANNEL
     reference = raw.get("MessageSid") or raw.get("SmsSid") or None
-    return Receipt(PROVIDER, state, raw, reference, None, code, reason, action)
+    return Receipt(PROVIDER, state, raw, reference, delivery_id, code, reason, action)
 
 
 def parse_inbound(form: Mapping[str, str]) -> Inbound:
@@ -64,7 +67,14 @@ def parse_inbound(form: Mapping[str, str]) -> Inbound:
 def sign(token: str, url: str, form: Mapping[str, str]) -> str:
     """Twilio's signature of a form posted to that public URL (HMAC-SHA1 with the auth token, base64)."""
     text = url + "".join(name + form[name] for name in sorted(form))
-    return base64.b64encode(hmac.digest(token.encode(), text.encode(), "sha1")).decode("ascii")
+    signing = _key(token).copy()
+    signing.update(text.encode())
+    return base64.b64encode(signing.digest()).decode("ascii")
+
+
+@lru_cache(maxsize=4)
+def _key(token: str) -> "hmac.HMAC":
+    return hmac.new(token.encode(), digestmod="sha1")
 
 
 def verify_signature(token: str, url: str, form: Mapping[str, str], signature: str | None) -> bool:

@@ -123,7 +123,7 @@ def _never(ids: object) -> None:
 def web(session: Session, host: str, port: int) -> None:
     """Take receipts, replies and opt-outs from outside, until SIGTERM."""
     # Imported here: a worker need not carry the web server.
-    from notifier.web.app import Needs, create_app, serve
+    from notifier.web.app import Needs, serve
     from notifier.web.optout import load_words
 
     session.show_log()
@@ -136,4 +136,4 @@ def web(session: Session, host: str, port: int) -> None:
         auth_token=app.settings.twilio.auth_token.reveal(),
         public_url=app.settings.public_url,
     )
-    serve(create_app(needs), host=host, port=port)
+    serve(needs, host=host, port=port)

@@ -69,7 +69,7 @@ def _begin_immediate(connection: Connection) -> None:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection that cannot write: `preview`, `explain` and every dry run get only this."""
-    with _connected(engine) as connection:
+    with connected(engine) as connection:
         connection = connection.execution_options(read_only=True)
         if engine.dialect.name == "sqlite":
             _set_query_only(connection, "ON")
@@ -92,12 +92,13 @@ def _set_query_only(connection: Connection, value: str) -> None:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """One transaction: committed when the block ends, rolled back when it raises."""
-    with _connected(engine) as connection, connection.begin():
+    with connected(engine) as connection, connection.begin():
         yield connection
 
 
 @contextmanager
-def _connected(engine: Engine) -> Iterator[Connection]:
+def connected(engine: Engine) -> Iterator[Connection]:
+    """A connection without a transaction. Raises StoreError when there is none to be had."""
     try:
         connection = engine.connect()
     except DatabaseError as error:

@@ -39,6 +39,9 @@ Item = TypeVar("Item")
 #: A message's name at its provider: provider, reference.
 Reference = tuple[str, str]
 
+#: Words of the database, and what they are here; asking the enumeration costs several times as much.
+CHANNELS = {channel.value: channel for channel in Channel}
+STATES = {state.value: state for state in DeliveryState}
 #: What a receipt may move a delivery to; the other two states are our own knowledge, not a provider's.
 BROUGHT = (DeliveryState.ACCEPTED, DeliveryState.FAILED, DeliveryState.DELIVERED, DeliveryState.READ)
 
@@ -102,14 +105,20 @@ def find_by_reference(connection: Connection, references: Collection[Reference])
 def lock(connection: Connection, identities: Collection[DeliveryId]) -> dict[DeliveryId, Found]:
     """The deliveries that exist among these, locked in id order so that batches cannot deadlock."""
     columns = [delivery.c[name] for name in ("id", "notification_id", "channel", "address", "state", "reference")]
+    wanted = sorted(identities)
+    is_postgresql = connection.dialect.name == "postgresql"
     statement = (
         select(*columns)
-        .where(delivery.c.id.in_(sorted(identities)))  # each bound by itself: a number too large is refused
+        # SQLite: each bound by itself, for a number that is too large must be refused as it is by PostgreSQL.
+        .where(among(connection, delivery.c.id, wanted) if is_postgresql else delivery.c.id.in_(wanted))
         .order_by(delivery.c.id)
         .with_for_update(key_share=True)
     )
     rows = connection.execute(statement)
-    return {row[0]: Found(row[0], row[1], Channel(row[2]), row[3], DeliveryState(row[4]), row[5]) for row in rows}
+    return {
+        key: Found(key, notification, CHANNELS[channel], address, STATES[state], reference)
+        for key, notification, channel, address, state, reference in rows
+    }
 
 
 def move(connection: Connection, moves: Sequence[Move], *, now: datetime) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, select
 
@@ -17,16 +17,18 @@ from notifier.model import (
     Reason,
 )
 from notifier.store import tables as t
-from notifier.store.bulk import among
+from notifier.store.bulk import TOGETHER, among, slices
 from notifier.store.changes import touch_subjects
 from notifier.store.claims import free_cap
 from notifier.store.deliveries import deliveries_of
 from notifier.store.many import update_each
 from notifier.store.outbox import OPEN, add_work_item, note_all
-from notifier.store.subjects import chunks
 
+#: Words of the database, and what they are here; asking the enumeration costs several times as much.
+STATES = {state.value: state for state in NotificationState}
 N, D = t.notification.c, t.delivery.c
-#: What of a delivery decides on the state of what it tells.
+FAILED = DeliveryState.FAILED.value
+#: What of a delivery decides on the state of what it tells; after the number of that.
 SEEN = ("rung", "state", "reason", "attempted_at", "outcome_at")
 #: What settling looks at and may write; a row that keeps a value is given the one it has.
 COLUMNS = (
@@ -70,19 +72,12 @@ def settle(
     told only now.
     """
     heard: list[tuple[str, int]] = []
-    for chunk in chunks(ids):
-        query = select(*(N[name] for name in READ)).where(among(connection, N.id, chunk))
-        rows = connection.execute(query.order_by(N.id).with_for_update()).all()
-        deliveries: dict[int, list[Row[Any]]] = {key: [] for key in chunk}
-        told = deliveries_of(connection, chunk)
-        current = (
-            select(told.c.notification_id, *(D[name] for name in SEEN))
-            .join(t.delivery, D.id == told.c.delivery_id)
-            .where(D.rung >= 0)
-        )
-        for row in connection.execute(current.order_by(D.id)):
-            deliveries[row.notification_id].append(row)
-        settled = [_derive(row, change(row, deliveries[row.id]), deliveries[row.id], now) for row in rows]
+    for chunk in slices(sorted(set(ids)), TOGETHER):
+        rows, deliveries = _read(connection, chunk)
+        settled = []
+        for row in rows:
+            mine = deliveries.get(row.id, ())
+            settled.append(_derive(row, change(row, mine), mine, now))
         _write(connection, settled, now)
         heard += [
             (one.row.subject_kind, one.row.subject_id)
@@ -97,10 +92,40 @@ def settle_late(connection: Connection, ids: Iterable[NotificationId], *, now: d
     touch_subjects(connection, settle(connection, ids, now=now))
 
 
+def _read(connection: Connection, ids: Sequence[int]) -> tuple[Sequence[Row[Any]], dict[int, list[Row[Any]]]]:
+    """Notifications, locked, and the deliveries of each in the order of their ids."""
+    query = select(*(N[name] for name in READ)).where(among(connection, N.id, ids))
+    rows = connection.execute(query.order_by(N.id).with_for_update()).all()
+    told = deliveries_of(connection, ids)
+    current = (
+        select(told.c.notification_id, *(D[name] for name in SEEN))
+        .join(t.delivery, D.id == told.c.delivery_id)
+        .where(D.rung >= 0)
+    )
+    deliveries: dict[int, list[Row[Any]]] = {}
+    for row in connection.execute(current.order_by(D.id)):
+        deliveries.setdefault(row[0], []).append(row)
+    return rows, deliveries
+
+
 def _write(connection: Connection, settled: Sequence[Settled], now: datetime) -> None:
-    kept = len(READ) - len(COLUMNS)
-    rows = [{"id": one.row.id, **dict(zip(COLUMNS, one.row[kept:], strict=True)), **one.values} for one in settled]
-    update_each(connection, t.notification, rows, same={"updated_at": now})
+    """Write in one statement what changes. What all of them get is said once; most batches end in one way."""
+    if not settled:
+        return
+    touched = {name for one in settled for name in one.values}
+    if strange := touched.difference(COLUMNS):
+        raise ValueError(f"settling does not write {', '.join(sorted(strange))}")
+    same: dict[str, Any] = {"updated_at": now}
+    own: dict[str, list[Any]] = {"id": [one.row.id for one in settled]}
+    for place, name in enumerate(READ):
+        if name in touched:
+            fresh = [one.values[name] if name in one.values else one.row[place] for one in settled]
+            if fresh.count(fresh[0]) == len(fresh):
+                same[name] = fresh[0]
+            else:
+                own[name] = fresh
+    rows = [dict(zip(own, values, strict=True)) for values in zip(*own.values(), strict=True)]
+    update_each(connection, t.notification, rows, same=same)
     moved = [one for one in settled if one.reached is not None]
     note_all(connection, [(one.row.id, str(one.reached), one.values.get("reason"), None) for one in moved], now=now)
     for one in moved:
@@ -110,23 +135,22 @@ def _write(connection: Connection, settled: Sequence[Settled], now: datetime) ->
 
 
 def _derive(row: Row[Any], changed: Mapping[str, Any], deliveries: Sequence[Row[Any]], now: datetime) -> Settled:
-    state = NotificationState(row.state)
+    state = STATES[row.state]
     rung, rungs = changed.get("rung", row.rung), changed.get("rungs", row.rungs)
-    told = [delivery for delivery in deliveries if delivery.state in TOLD]
-    before = row.told_at if row.forced else None  # a `resend` does not make untold what was told
-    told_at = min((delivery.outcome_at or delivery.attempted_at for delivery in told), default=before)
-    first = min((delivery.attempted_at for delivery in deliveries), default=None)
-    values: dict[str, Any] = {**changed, "told_at": told_at, "first_sent_at": row.first_sent_at or first}
+    seen = _look(deliveries)
+    # A `resend` does not make untold what was told.
+    told_at = seen.told_at or (row.told_at if row.forced else None)
+    values: dict[str, Any] = {**changed, "told_at": told_at, "first_sent_at": row.first_sent_at or seen.first}
     ending = {"next_attempt_at": None, "settled_at": now}
     reached: NotificationState | None = None
-    if any(delivery.state in PROVED for delivery in told):
+    if seen.is_proved:
         reached = NotificationState.DELIVERED
         values |= ending | {"reason": Reason.PROVED_DELIVERED.value, "detail": None}
-    elif rung >= rungs and deliveries and all(one.state == DeliveryState.FAILED for one in deliveries):
+    elif rung >= rungs and seen.has_failed:
         reached = NotificationState.UNDELIVERABLE
         why = deliveries[-1].reason or Reason.LADDER_ENDED.value
         values |= ending | {"reason": Reason.LADDER_ENDED.value, "detail": why}
-    elif told and state is NotificationState.SCHEDULED:
+    elif seen.told_at and state is NotificationState.SCHEDULED:
         reached = NotificationState.SENT
     if state in OPEN and reached in (None, NotificationState.SENT) and _rung_failed(rung, rungs, deliveries):
         values |= {"next_attempt_at": now, "offered_at": None}
@@ -138,7 +162,34 @@ def _derive(row: Row[Any], changed: Mapping[str, Any], deliveries: Sequence[Row[
     return Settled(row, values, None)
 
 
+class _Seen(NamedTuple):
+    """What the deliveries of a notification say together; `has_failed`: each of one or more has."""
+
+    told_at: datetime | None = None
+    first: datetime | None = None
+    is_proved: bool = False
+    has_failed: bool = False
+
+
+def _look(deliveries: Sequence[Any]) -> _Seen:
+    told_at = first = None
+    is_proved, has_failed = False, bool(deliveries)
+    for _, _, state, _, attempted_at, outcome_at in deliveries:
+        if first is None or attempted_at < first:
+            first = attempted_at
+        if state != FAILED:
+            has_failed = False
+        if state in TOLD:
+            at = outcome_at or attempted_at
+            if told_at is None or at < told_at:
+                told_at = at
+            is_proved = is_proved or state in PROVED
+    return _Seen(told_at, first, is_proved, has_failed)
+
+
 def _rung_failed(rung: int, rungs: int, deliveries: Sequence[Row[Any]]) -> bool:
     """Every channel of the rung sent last has failed for good, and another rung is left (S69)."""
-    last = [delivery for delivery in deliveries if delivery.rung == rung - 1]
-    return bool(last) and rung < rungs and all(one.state == DeliveryState.FAILED.value for one in last)
+    if rung >= rungs:
+        return False
+    last = [delivery.state for delivery in deliveries if delivery.rung == rung - 1]
+    return bool(last) and all(state == FAILED for state in last)

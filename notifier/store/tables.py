@@ -331,6 +331,16 @@ receipt = Table(
     Index("ix_receipt_reference", "reference"),
 )
 
+#: Callbacks that were answered and are not receipts yet: as they came, a group in one row. Mostly it is empty.
+callback = Table(
+    "callback",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("received_at", Instant, nullable=False),
+    Column("forms", Text, nullable=False),  # JSON: [[delivery or null, form], ...]
+    Column("set_aside", Boolean, nullable=False),  # could not become receipts; tried again when a web door starts
+)
+
 #: The story of a notification: one row for each thing that happened to it. On PostgreSQL one partition a month.
 event = Table(
     "event",

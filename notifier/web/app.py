@@ -3,11 +3,14 @@
 import asyncio
 import logging
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from html import escape
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 import uvicorn
@@ -18,28 +21,35 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from notifier.channels.twilio_forms import parse_inbound, parse_status
+from notifier import callbacks
+from notifier.callbacks import read_form
+from notifier.channels.twilio_forms import parse_inbound, verify_signature
 from notifier.clock import Clock
 from notifier.errors import ConfigError, StoreError
-from notifier.model import LARGEST_ID, DeliveryId, Receipt
-from notifier.receipts import Settle, record_batch
+from notifier.model import LARGEST_ID
+from notifier.receipts import Settle
+from notifier.store.callbacks import Keeper, Raw
 from notifier.store.engine import writing
 from notifier.store.migrate import is_current
 from notifier.store.settle import settle_late
 from notifier.tokens import Claim, read_token
 from notifier.web import pages
-from notifier.web.batch import Limits, NotStored, ReceiptQueue
-from notifier.web.forms import read_body, read_signed_form
+from notifier.web.applying import Applier
+from notifier.web.batch import Answer, CallbackQueue, Limits
+from notifier.web.forms import MOST_FIELDS, read_body, read_signed_form
 from notifier.web.health import look
 from notifier.web.optout import Words, take_reply, unsubscribe
+from notifier.web.wire import CallbackConnection
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 STATUS_PATH = "/twilio/status"
+#: How long a thread may go on before another one gets its turn, in seconds: answers must not wait for what is applied.
+TURN = 0.001
 #: Seconds after which a provider or person is asked to try again.
 RETRY_AFTER = {"Retry-After": "5"}
 #: An opt-out page has a secret in its address: not to be stored, framed, or told to another site.
@@ -68,11 +78,11 @@ class Needs:
     limits: Limits = field(default_factory=Limits)
 
 
-def create_app(needs: Needs) -> ASGIApp:
-    """The application; opens nothing before it is started, and keeps everything it knows inside itself.
+def create_server(needs: Needs) -> uvicorn.Server:
+    """The server; opens nothing before it runs, and keeps everything it knows inside itself.
 
-    Status callbacks, a thousand for each request of a person, do not pass through Starlette: its layers cost several
-    times what the callback itself does.
+    Status callbacks, a thousand for each request of a person, are read from the wire; those that are not ordinary
+    come as the others do, and pass by Starlette, whose layers cost several times what the callback itself does.
     """
     door = _Door(needs)
     routes = [
@@ -87,17 +97,21 @@ def create_app(needs: Needs) -> ASGIApp:
         is_status = scope["type"] == "http" and scope["path"] == STATUS_PATH
         await (door.status if is_status else others)(scope, receive, send)
 
-    return app
+    http: Any = partial(CallbackConnection, door.take)
+    # No access log: addresses are secrets.
+    return uvicorn.Server(
+        uvicorn.Config(app, http=http, lifespan="on", access_log=False, server_header=False, log_config=None)
+    )
 
 
-def serve(app: ASGIApp, *, host: str, port: int) -> None:
-    """Answer until SIGTERM or SIGINT, and finish what is under way. No access log: addresses are secrets.
+def serve(needs: Needs, *, host: str, port: int) -> None:
+    """Answer until SIGTERM or SIGINT, and finish what is under way.
 
     Raises ConfigError when nobody can listen there: the name is unknown, the port is taken or not allowed.
     """
     with _listening(host, port) as listening, suppress(KeyboardInterrupt):
-        config = uvicorn.Config(app, access_log=False, server_header=False, log_config=None)
-        uvicorn.Server(config).run(sockets=[listening])
+        sys.setswitchinterval(TURN)
+        create_server(needs).run(sockets=[listening])
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -110,38 +124,50 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 class _Door:
-    """What answers each request, and the queue that groups their receipts."""
+    """What answers each request, and the queue that groups the callbacks."""
 
     def __init__(self, needs: Needs) -> None:
         self._needs = needs
-        self._queue: ReceiptQueue | None = None
+        self._queue: CallbackQueue | None = None
+        self._keeper = Keeper(needs.engine)
+        self._applier = Applier(partial(callbacks.apply, needs.engine, settle=needs.settle), needs.limits)
+        self._prefix = (needs.public_url or "").rstrip("/")
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        """Runs the queue as long as the application; what is in it at the end is still written."""
-        queue = ReceiptQueue(self._write, self._needs.limits)
-        self._queue = queue
-        running = asyncio.create_task(queue.run())
+        """Runs queue and applier as long as the server; what is in them at the end is still written."""
         try:
-            yield
-        finally:
-            queue.close()
-            await running
+            await asyncio.to_thread(callbacks.take_up_again, self._needs.engine)
+        except (SQLAlchemyError, StoreError) as error:  # /health says so, and callbacks are answered with 503
+            _report(error)
+        self._applier.start()
+        with ThreadPoolExecutor(1, "callbacks") as executor:
+            self._queue = CallbackQueue(self._write, self._needs.limits, executor, self._applier.is_behind)
+            try:
+                yield
+            finally:
+                await self._queue.close()
+                executor.submit(self._keeper.close)
+                await asyncio.to_thread(self._applier.stop)
+
+    def take(self, target: bytes, signature: bytes, body: bytes, answer: Answer) -> bool:
+        """An ordinary callback, straight from the wire. What is false here is refused by `status`, in its words."""
+        token, form = self._needs.auth_token, body.decode("utf-8", "replace")
+        if not token or not self._prefix or self._queue is None or form.count("&") >= MOST_FIELDS:
+            return False
+        path = target.decode("latin-1")
+        if not verify_signature(token, self._prefix + path, read_form(form), signature.decode("latin-1")):
+            return False
+        return self._queue.put((_delivery_id(path.partition("?")[2]), form), answer)
 
     async def status(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What became of a message. Answered once it is safe, so that the provider can forget it."""
         try:
             if scope["method"] != "POST":
                 raise HTTPException(405, headers={"Allow": "POST"})
-            form = await self._signed_form(scope, receive)
-            named = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).get("delivery")
-            receipt = replace(parse_status(form), delivery_id=_delivery_id(named[-1] if named else None))
-            if self._queue is None:
-                raise RuntimeError("the application was not started: its lifespan must run")
-            try:
-                await self._queue.put(receipt)
-            except NotStored as error:
-                raise HTTPException(503, headers=RETRY_AFTER) from error
+            form, _ = await self._signed_form(scope, receive)
+            if not await self._kept((_delivery_id(scope["query_string"].decode("latin-1")), form)):
+                raise HTTPException(503, headers=RETRY_AFTER)
         except ClientDisconnect:
             return
         except HTTPException as refusal:
@@ -152,7 +178,8 @@ class _Door:
 
     async def inbound(self, request: Request) -> Response:
         """A reply. The answer is the same for every sender, so that nobody can ask who is registered."""
-        inbound = parse_inbound(await self._signed_form(request.scope, request.receive))
+        _, fields = await self._signed_form(request.scope, request.receive)
+        inbound = parse_inbound(fields)
         words, now = self._needs.words, self._needs.clock.now()
         reply = None
         if words.wish(inbound) is not None:  # the others need no database
@@ -186,7 +213,15 @@ class _Door:
     def _claim(self, token: str) -> Claim | None:
         return read_token(self._needs.signing_key, token) if self._needs.signing_key else None
 
-    async def _signed_form(self, scope: Scope, receive: Receive) -> dict[str, str]:
+    async def _kept(self, raw: Raw) -> bool:
+        if self._queue is None:
+            raise RuntimeError("the server was not started: its lifespan must run")
+        safe: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        if not self._queue.put(raw, lambda is_safe: None if safe.done() else safe.set_result(is_safe)):
+            return False
+        return await safe
+
+    async def _signed_form(self, scope: Scope, receive: Receive) -> tuple[str, dict[str, str]]:
         needs = self._needs
         return await read_signed_form(scope, receive, token=needs.auth_token, public_url=needs.public_url)
 
@@ -203,15 +238,13 @@ class _Door:
             _report(error)
             raise HTTPException(503, headers=RETRY_AFTER) from None
 
-    def _write(self, receipts: Sequence[Receipt]) -> frozenset[int]:
-        needs = self._needs
+    def _write(self, group: Sequence[Raw]) -> None:
         try:
-            with writing(needs.engine) as connection:
-                recorded = record_batch(connection, receipts, now=needs.clock.now(), settle=needs.settle)
+            self._keeper.keep(group, now=self._needs.clock.now())
         except Exception as error:
             _report(error)
             raise
-        return recorded.refused
+        self._applier.kept(len(group))
 
 
 def _refuse(_: Request, error: Exception) -> Response:
@@ -228,7 +261,11 @@ def _report(error: Exception) -> None:
     log.error("a request could not be stored: %s", type(error).__name__)
 
 
-def _delivery_id(text: str | None) -> DeliveryId | None:
-    if text is None or not (text.isascii() and text.isdigit() and len(text) < 20):
+def _delivery_id(query: str) -> int | None:
+    """The number of the delivery in the callback's address, if it can be one."""
+    text = query.removeprefix("delivery=")
+    if not text.isdigit():
+        text = parse_qs(query, keep_blank_values=True).get("delivery", [""])[-1]
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
         return None
-    return DeliveryId(int(text)) if 0 < int(text) <= LARGEST_ID else None
+    return int(text) if 0 < int(text) <= LARGEST_ID else None

@@ -1,91 +1,82 @@
-"""Callbacks in groups, one transaction each: a request is answered when its group is committed."""
+"""Callbacks in groups, one insert each: a request is answered when its group is committed."""
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from notifier.model import Receipt
+from notifier.store.callbacks import Raw
 
-#: Writes a group in one transaction, in a thread; answers the places of the receipts that were refused.
-Write = Callable[[Sequence[Receipt]], frozenset[int]]
+#: Commits a group; called in a thread.
+Write = Callable[[Sequence[Raw]], None]
+#: Told whether the callback is safe. Called in the event loop, never from within `put`.
+Answer = Callable[[bool], None]
 
-
-class NotStored(Exception):
-    """The receipt is not safe, and the provider is to send it again."""
+#: How often is looked whether there is room for more to be applied, in seconds.
+LOOK_AGAIN = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How receipts are grouped. `linger` is in seconds; beyond `room` waiting receipts no more are taken."""
+    """How callbacks are grouped and applied.
 
-    size: int = 1_000
-    linger: float = 0.005
+    Beyond `room` waiting callbacks no more are taken. Answered callbacks are applied as soon as none came for `quiet`
+    seconds, or `patience` seconds are over, or they are `many`; while `backlog` of them are not, no more are answered.
+    """
+
+    size: int = 250
     room: int = 20_000
+    quiet: float = 0.02
+    patience: float = 0.5
+    many: int = 5_000
+    backlog: int = 20_000
 
 
-class ReceiptQueue:
-    """Groups receipts that arrive close together. Made and used inside one event loop."""
+class CallbackQueue:
+    """Groups what comes while the group before it is being written. Made and used inside one event loop."""
 
-    def __init__(self, write: Write, limits: Limits) -> None:
+    def __init__(self, write: Write, limits: Limits, executor: Executor, is_behind: Callable[[], bool]) -> None:
         self._write = write
         self._limits = limits
-        self._waiting: list[tuple[Receipt, asyncio.Future[None]]] = []
-        self._some = asyncio.Event()
-        self._full = asyncio.Event()
-        self._closing = False
+        self._executor = executor
+        self._is_behind = is_behind
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[tuple[Raw, Answer]] = []
+        self._is_writing = False
+        self._ended: asyncio.Future[None] | None = None
 
-    async def put(self, receipt: Receipt) -> None:
-        """Come back when the receipt is committed. Raises NotStored when it is not."""
-        if self._closing or len(self._waiting) >= self._limits.room:
-            raise NotStored
-        done = asyncio.get_running_loop().create_future()
-        self._waiting.append((receipt, done))
-        self._signal()
-        await done
+    def put(self, raw: Raw, answer: Answer) -> bool:
+        """Keep it, and answer when it is committed or could not be; False when there is no room for it."""
+        if self._ended is not None or len(self._waiting) >= self._limits.room:
+            return False
+        self._waiting.append((raw, answer))
+        if not self._is_writing:
+            self._is_writing = True
+            self._loop.call_soon(self._store)  # with everything that is read in this turn of the loop
+        return True
 
-    async def run(self) -> None:
-        """Write group after group, until `close`; what waits then is still written."""
-        while True:
-            await self._some.wait()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._limits.linger):
-                    await self._full.wait()
-            group = self._waiting[: self._limits.size]
-            del self._waiting[: self._limits.size]
-            self._signal()
-            if group:
-                await self._store(group)
-            elif self._closing:
-                return
+    async def close(self) -> None:
+        """Take no more, and come back when everything is written."""
+        self._ended = self._loop.create_future()
+        if self._is_writing:
+            await self._ended
 
-    def close(self) -> None:
-        """Take no more, and let `run` end once everything is written."""
-        self._closing = True
-        self._signal()
+    def _store(self) -> None:
+        if not self._waiting:
+            self._is_writing = False
+            if self._ended is not None and not self._ended.done():
+                self._ended.set_result(None)
+            return
+        if self._is_behind() and self._ended is None:
+            self._loop.call_later(LOOK_AGAIN, self._store)
+            return
+        group = self._waiting[: self._limits.size]
+        del self._waiting[: self._limits.size]
+        writing = self._loop.run_in_executor(self._executor, self._write, [raw for raw, _ in group])
+        writing.add_done_callback(lambda written: self._stored(group, written))
 
-    def _signal(self) -> None:
-        _set(self._some, bool(self._waiting) or self._closing)
-        _set(self._full, len(self._waiting) >= self._limits.size or self._closing)
-
-    async def _store(self, group: Sequence[tuple[Receipt, "asyncio.Future[None]"]]) -> None:
-        failure: Exception | None = None
-        refused: frozenset[int] = frozenset()
-        try:
-            refused = await asyncio.to_thread(self._write, [receipt for receipt, _ in group])
-        except Exception as error:  # whatever it was, every request of the group must be answered
-            failure = error
-        for place, (_, done) in enumerate(group):
-            if done.done():  # the provider hung up meanwhile
-                continue
-            if failure is not None or place in refused:
-                done.set_exception(NotStored(type(failure).__name__))
-            else:
-                done.set_result(None)
-
-
-def _set(event: asyncio.Event, holds: bool) -> None:
-    if holds:
-        event.set()
-    else:
-        event.clear()
+    def _stored(self, group: Sequence[tuple[Raw, Answer]], written: "asyncio.Future[None]") -> None:
+        is_safe = not written.cancelled() and written.exception() is None
+        for _, answer in group:
+            answer(is_safe)
+        self._store()

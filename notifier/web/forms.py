@@ -4,13 +4,12 @@ All of it takes the request as ASGI has it. Callbacks come by thousands, and a R
 reading and verifying one.
 """
 
-from urllib.parse import parse_qsl
-
 from starlette.datastructures import URL
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
+from notifier.callbacks import read_form
 from notifier.channels.twilio_forms import verify_signature
 
 FORM = "application/x-www-form-urlencoded"
@@ -42,26 +41,26 @@ async def read_body(scope: Scope, receive: Receive, largest: int = LARGEST) -> b
     return bytes(body)
 
 
-async def read_form(scope: Scope, receive: Receive) -> dict[str, str]:
-    """The fields of a posted form, blank ones too: they are part of the signature."""
+async def read_posted_form(scope: Scope, receive: Receive) -> tuple[str, dict[str, str]]:
+    """A posted form as it came, and its fields."""
     kind = header(scope, b"content-type").partition(";")[0].strip().lower()
     if kind != FORM:
         raise HTTPException(415)
-    body = await read_body(scope, receive)
-    try:
-        fields = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
-    except ValueError as error:
-        raise HTTPException(400) from error
-    return dict(fields)
+    text = (await read_body(scope, receive)).decode("utf-8", "replace")
+    if text.count("&") >= MOST_FIELDS:
+        raise HTTPException(400)
+    return text, read_form(text)
 
 
-async def read_signed_form(scope: Scope, receive: Receive, *, token: str, public_url: str | None) -> dict[str, str]:
+async def read_signed_form(
+    scope: Scope, receive: Receive, *, token: str, public_url: str | None
+) -> tuple[str, dict[str, str]]:
     """The same, when Twilio signed it for this very address; answers 403 otherwise."""
-    form = await read_form(scope, receive)
+    text, form = await read_posted_form(scope, receive)
     signature = header(scope, b"x-twilio-signature")
     if not token or not verify_signature(token, address(scope, public_url), form, signature):
         raise HTTPException(403)
-    return form
+    return text, form
 
 
 def address(scope: Scope, public_url: str | None) -> str:
