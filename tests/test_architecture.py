@@ -50,8 +50,8 @@ KNOWS: dict[str, set[str]] = {
     "record": {"batch", "ladder", "model", "receipts", "store"},
     "drafts": {"batch", "calendar", "channels", "errors", "merge", "model", "render", "rules", "store"},
     "prepare": {
-        "batch", "calendar", "channels", "drafts", "gate", "guard", "ladder", "merge", "model", "record", "render", "rules",
-        "store",
+        "batch", "calendar", "channels", "drafts", "gate", "guard", "ladder", "merge", "model", "record", "render",
+        "rules", "store",
     },
     "hold": {"batch", "clock", "model", "store"},
     "dispatch": {
