@@ -8,10 +8,25 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Table, any_, func, literal, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    Table,
+    any_,
+    bindparam,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
-from notifier.store.types import Ids
+from notifier.store.types import Ids, Words
 
 #: Values of one statement that has a parameter for each; SQLite allows 32,766, and the widest table has 18 columns.
 PORTION = 500
@@ -51,6 +66,30 @@ def among(connection: Connection, column: Column[Any], values: Sequence[Any]) ->
         return column == any_(literal(list(values), Ids() if are_ids else postgresql.ARRAY(column.type)))
     listed = func.json_each(json.dumps(list(values))).table_valued("value")
     return column.in_(select(listed.c.value))
+
+
+def one_of(column: Column[Any], name: str = "ids") -> ColumnElement[bool]:
+    """The same of a statement that is built once: what the column must be among is its parameter `name`."""
+    return _OneOf(column, bindparam(name, type_=Ids() if isinstance(column.type, BigInteger) else Words()))
+
+
+class _OneOf(FunctionElement[bool]):
+    """Each database has its own words for it, found when the statement is compiled."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_OneOf, "postgresql")
+def _any_of_array(element: _OneOf, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = (compiler.process(one, **kw) for one in element.clauses)
+    return f"{column} = ANY ({values})"
+
+
+@compiles(_OneOf, "sqlite")
+def _in_json(element: _OneOf, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = (compiler.process(one, **kw) for one in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - both are SQL of the compiler
 
 
 def rows_by(connection: Connection, table: Table, key: Column[Any], values: Iterable[Any]) -> dict[Any, Row]:
