@@ -171,6 +171,12 @@ class Action(StrEnum):
     ASK = "ask"  # the outcome is unknown: ask the provider before any resend
 
 
+#: Members by their words; to ask the class takes several times as long.
+CHANNELS = {one.value: one for one in Channel}
+NOTIFICATION_STATES = {one.value: one for one in NotificationState}
+REASONS = {one.value: one for one in Reason}
+
+
 # ---------------------------------------------------------------------------------------------- register
 
 

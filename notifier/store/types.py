@@ -36,8 +36,10 @@ class Instant(TypeDecorator[datetime]):
 
         return bind
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
-        """Called for every value, as above."""
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        """Called for every value, as above. PostgreSQL gives instants of our connections in UTC (`engine.py`)."""
+        if dialect.name == "postgresql":
+            return None
         inner = self.impl_instance.result_processor(dialect, coltype)
 
         def read(value: Any) -> datetime | None:
