@@ -34,6 +34,9 @@ from notifier.store.many import update_each
 
 log = logging.getLogger(__name__)
 
+#: What a notification keeps of the rung that is sent.
+RUNG_COLUMNS = ("rung", "rungs", "moment", "useful_until", "urgent")
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -97,8 +100,8 @@ class Writer:
             if draft.repeats is not None:  # the first try is not lost any more: the repeat stands for it
                 outcomes[draft.repeats.id] = Rejected(Reason.TEMPORARY, Action.RETRY, None, "repeated")
         store.begin(connection, rows)
-        told = {key: draft.parcel.others for key, draft in zip(ids, drafts, strict=True)}
-        store.join(connection, {key: [one.bundle.claimed.id for one in others] for key, others in told.items()})
+        shared = {key: draft.parcel.others for key, draft in zip(ids, drafts, strict=True) if draft.parcel.others}
+        store.join(connection, {key: [one.bundle.claimed.id for one in others] for key, others in shared.items()})
         if outcomes:
             store.record(connection, outcomes, now=now)
         return sendings, failed
@@ -107,17 +110,14 @@ class Writer:
         """Keep the rung that is sent now, and what the law says today of moment, end and urgency, where it differs."""
         rows: dict[NotificationId, dict[str, Any]] = {}
         for draft in drafts:
+            rungs = len(draft.decision.step.via)
             for one in draft.parcel.members:
                 claimed, decision = one.bundle.claimed, one.decision
-                values = {
-                    "rung": draft.rung,
-                    "rungs": len(draft.decision.step.via),
-                    "moment": decision.moment or claimed.moment,
-                    "useful_until": decision.useful_until,
-                    "urgent": decision.step.urgent,
-                }
-                if any(getattr(claimed, name) != value for name, value in values.items()):
-                    rows[claimed.id] = {"id": claimed.id, **values}
+                moment, urgent = decision.moment or claimed.moment, decision.step.urgent
+                told = (draft.rung, rungs, moment, decision.useful_until, urgent)
+                known = (claimed.rung, claimed.rungs, claimed.moment, claimed.useful_until, claimed.urgent)
+                if told != known:
+                    rows[claimed.id] = {"id": claimed.id, **dict(zip(RUNG_COLUMNS, told, strict=True))}
         update_each(connection, t.notification, list(rows.values()))
 
     def _delivery_row(self, draft: Draft, key: DeliveryId, now: datetime) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from operator import itemgetter
 from typing import NewType, TypeVar
 
 PartyId = NewType("PartyId", int)
@@ -351,6 +352,37 @@ class WhatsAppMessage:
     content_sid: str
     variables: Mapping[str, str]
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A text with gaps: before each of them a piece of text, and one after the last; `places` are of the values."""
+
+    pieces: tuple[str, ...]
+    places: tuple[int, ...]
+    _take: "itemgetter[str]" = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # A piece, a value, a piece, a value, a piece: joined, that is four times as fast as formatting.
+        count = len(self.pieces)
+        order = [count + self.places[at // 2] if at % 2 else at // 2 for at in range(count + len(self.places))]
+        object.__setattr__(self, "_take", itemgetter(*order))
+
+    def fill(self, values: tuple[str, ...]) -> str:
+        return "".join(self._take(self.pieces + values))
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The words of an e-mail with gaps where they speak of one person or office."""
+
+    subject: Part
+    text: Part
+    html: Part
+
+    def fill(self, values: tuple[str, ...]) -> tuple[str, str, str]:
+        """Subject, text and HTML."""
+        return self.subject.fill(values), self.text.fill(values), self.html.fill(values)
 
 
 @dataclass(frozen=True, slots=True)

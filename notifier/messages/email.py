@@ -47,9 +47,9 @@ def write_words(
     return Words(subject, text, layout(_layout_names(letter, footer, subject, facts, language)), letter.calendar)
 
 
-def build_email(words: Words, facts: MessageFacts, envelope: Envelope, language: str) -> EmailMessage:
-    """The finished e-mail."""
-    attachment = calendar_file(words.calendar, words.subject, facts, envelope) if words.calendar else None
+def build_email(words: Words, facts: MessageFacts, number: str, envelope: Envelope, language: str) -> EmailMessage:
+    """The finished e-mail about the document or case with this number; of persons, only the words speak."""
+    attachment = calendar_file(words.calendar, words.subject, facts, number, envelope) if words.calendar else None
     return EmailMessage(
         delivery_id=envelope.delivery_id,
         to=envelope.to,

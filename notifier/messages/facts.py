@@ -1,8 +1,9 @@
 """What a text may speak of: the frozen facts of one message, and nothing of the register besides."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 #: Never shown on channels that anyone near the telephone can read.
 SECRET = frozenset({"document.number", "case.number", "holder.nationality", "recipient.nationality"})
@@ -163,6 +164,49 @@ class MessageFacts:
                 return self.collect_by
             case _:
                 return self.service_due_on
+
+
+class Persons(NamedTuple):
+    """What of the facts is one person's alone; "" for what is not there."""
+
+    recipient: str
+    holder: str
+    holder_short: str
+    document: str = ""
+    document_masked: str = ""
+    case: str = ""
+    case_masked: str = ""
+    optout_url: str = ""
+
+
+def persons_of(facts: MessageFacts) -> Persons:
+    """What stands in the facts now."""
+    document, case = facts.document, facts.case
+    return Persons(
+        facts.recipient.name,
+        facts.holder.name,
+        facts.holder.name_short,
+        document.number if document else "",
+        document.number_masked if document else "",
+        case.number if case else "",
+        case.number_masked if case else "",
+        facts.optout_url,
+    )
+
+
+def with_persons(facts: MessageFacts, persons: Persons) -> MessageFacts:
+    """The same facts about somebody else."""
+    document, case = facts.document, facts.case
+    return replace(
+        facts,
+        recipient=replace(facts.recipient, name=persons.recipient),
+        holder=HolderFacts(persons.holder, persons.holder_short),
+        document=replace(document, number=persons.document, number_masked=persons.document_masked)
+        if document
+        else None,
+        case=replace(case, number=persons.case, number_masked=persons.case_masked) if case else None,
+        optout_url=persons.optout_url,
+    )
 
 
 #: Names a template may use, properties included.
