@@ -17,6 +17,8 @@ from notifier.model import (
     Action,
     Channel,
     DeliveryId,
+    EmailMessage,
+    Form,
     Message,
     NotificationId,
     Office,
@@ -81,6 +83,7 @@ class Writer:
         sendings: list[Sending] = []
         failed: list[Parcel] = []
         rows: list[dict[str, Any]] = []
+        forms: dict[str, Form] = {}
         outcomes: dict[DeliveryId, Outcome] = {}
         for key, draft in zip(ids, drafts, strict=True):
             row = self._delivery_row(draft, key, now)
@@ -94,11 +97,15 @@ class Writer:
                 report.failed += 1
                 continue
             row["message"], row["language"] = store.pack(message), language
+            if isinstance(message, EmailMessage) and message.filled is not None:
+                form = message.filled.form
+                forms[form.key], row["letter"] = form, form.key
             row["segments"] = message.segments if isinstance(message, SmsMessage) else None
             leader, *others = draft.parcel.bundles
             sendings.append(Sending(leader, key, draft.channel, message, tuple(others)))
             if draft.repeats is not None:  # the first try is not lost any more: the repeat stands for it
                 outcomes[draft.repeats.id] = Rejected(Reason.TEMPORARY, Action.RETRY, None, "repeated")
+        store.keep_letters(connection, forms.values(), on=now.date())
         store.begin(connection, rows)
         shared = {key: draft.parcel.others for key, draft in zip(ids, drafts, strict=True) if draft.parcel.others}
         store.join(connection, {key: [one.bundle.claimed.id for one in others] for key, others in shared.items()})
@@ -132,6 +139,7 @@ class Writer:
             "language": "",
             "template": draft.decision.step.template,
             "message": None,
+            "letter": None,
             "segments": None,
             # Of a mail the lease decides: it may be repeated, as the very same mail.
             "detail": None if draft.channel is Channel.EMAIL else store.NOT_BEGUN,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from hashlib import sha256
 from operator import itemgetter
 from typing import NewType, TypeVar
 
@@ -380,15 +381,28 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The words of an e-mail with gaps where they speak of one person or office."""
+    """The words of an e-mail with gaps where they speak of one person or office. `key` is a digest of them."""
 
     subject: Part
     text: Part
     html: Part
+    key: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        said = [(one.pieces, one.places) for one in (self.subject, self.text, self.html)]
+        object.__setattr__(self, "key", sha256(repr(said).encode()).hexdigest()[:32])
 
     def fill(self, values: tuple[str, ...]) -> tuple[str, str, str]:
         """Subject, text and HTML."""
         return self.subject.fill(values), self.text.fill(values), self.html.fill(values)
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Which form the words of an e-mail come from, and what stands in its gaps."""
+
+    form: Form
+    values: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,6 +419,7 @@ class EmailMessage:
     headers: Mapping[str, str] = field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
     language: str = "id"
+    filled: Filled | None = field(default=None, repr=False, compare=False)  # so it is kept in the ledger (S66)
 
 
 Message = SmsMessage | WhatsAppMessage | EmailMessage

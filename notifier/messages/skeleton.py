@@ -28,7 +28,7 @@ from notifier.messages.facts import (
     with_persons,
 )
 from notifier.messages.library import Source
-from notifier.model import Form, Part
+from notifier.model import Filled, Form, Part
 
 log = logging.getLogger(__name__)
 
@@ -105,15 +105,17 @@ class _StandInOffice:
 
 @dataclass(slots=True)
 class _Skeleton:
-    """A form whose gaps take the values of a letter, as they are or escaped."""
+    """A form whose gaps take some of the values of a letter, as they are or escaped."""
 
     form: Form
+    uses: tuple[int, ...]
     calendar: str | None
     used: int = 0
 
     def fill(self, values: tuple[str, ...]) -> Words:
         self.used += 1
-        return Words(*self.form.fill(values), self.calendar)
+        taken = tuple([values[place] for place in self.uses])
+        return Words(*self.form.fill(taken), self.calendar, Filled(self.form, taken))
 
 
 class Alike:
@@ -260,8 +262,10 @@ def _dissected(facts: MessageFacts, values: tuple[str, ...], render: Render, len
             gaps[stand_in] = place
             gaps.setdefault(str(escape(stand_in)), place + len(values))
     pattern = re.compile("|".join(map(re.escape, sorted(gaps, key=len, reverse=True))) or r"(?!)")
-    subject, text, html = (_part(each, pattern, gaps) for each in (words.subject, words.text, words.html))
-    return _Skeleton(Form(subject, text, html), words.calendar)
+    whole = (words.subject, words.text, words.html)
+    uses = tuple(sorted({gaps[found] for each in whole for found in pattern.findall(each)}))
+    places = {found: uses.index(place) for found, place in gaps.items() if place in uses}
+    return _Skeleton(Form(*(_part(each, pattern, places) for each in whole)), uses, words.calendar)
 
 
 def _part(text: str, pattern: re.Pattern[str], gaps: Mapping[str, int]) -> Part:
