@@ -1,5 +1,6 @@
 """What a text may speak of: the frozen facts of one message, and nothing of the register besides."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from functools import lru_cache
@@ -213,6 +214,6 @@ def with_persons(facts: MessageFacts, persons: Persons) -> MessageFacts:
 NAMES = (*(each.name for each in fields(MessageFacts)), "portal", "action_url", "items")
 
 
-def names_for_template(facts: MessageFacts) -> dict[str, object]:
-    """The facts as the top-level names of a template: `office.name`, `act_by`, …"""
-    return {name: getattr(facts, name) for name in NAMES}
+def names_for_template(facts: MessageFacts, names: Iterable[str] = NAMES) -> dict[str, object]:
+    """The facts as the top-level names of a template: `office.name`, `act_by`, …; all of them, or these."""
+    return {name: getattr(facts, name) for name in names}

@@ -113,8 +113,11 @@ def finalize(value: object) -> object:
 
 def one_line(value: str) -> str:
     """The text on one line: white space of any kind becomes one space, signs that only steer the display go."""
-    spaced = "".join(character if character.isprintable() else _unprintable(character) for character in value)
-    return " ".join(spaced.split())
+    spaced = " ".join(value.split())
+    if spaced.isprintable():
+        return spaced
+    visible = "".join(character if character.isprintable() else _unprintable(character) for character in spaced)
+    return " ".join(visible.split())
 
 
 def linked(text: str, addresses: tuple[str, ...]) -> Markup:

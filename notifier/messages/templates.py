@@ -1,5 +1,6 @@
 """The templates of a folder, compiled once, and the messages composed from them."""
 
+import re
 import traceback
 from collections.abc import Mapping
 from functools import lru_cache
@@ -15,6 +16,7 @@ from notifier.messages import checking
 from notifier.messages.email import Words, build_email, write_words
 from notifier.messages.envelope import Envelope
 from notifier.messages.facts import (
+    NAMES,
     CaseFacts,
     DocumentFacts,
     HolderFacts,
@@ -58,6 +60,7 @@ class Templates:
             if source.language in self._environments
             and (source.channel is not Channel.WHATSAPP or source.manifest is not None)
         }
+        self._wanted: dict[str, list[str]] = {}
         self._skeletons = Skeletons("\n".join(text for text, _ in library.shared.values()))
         self._choose_language = lru_cache(maxsize=4096)(self._language_of)
         self._languages: dict[tuple[str, Channel], frozenset[str]] = {}
@@ -141,8 +144,17 @@ class Templates:
         languages = language_faults(self.library)
         return sorted({*self._faults, *(fault for fault in rendered if fault.file not in broken), *languages})
 
+    def _names(self, source: Source, facts: MessageFacts) -> dict[str, object]:
+        """The names that its text, or one that it may include, can ask for: a short text asks for a handful."""
+        wanted = self._wanted.get(source.file)
+        if wanted is None:
+            texts = "\n".join(text for text, _ in (*self.library.shared.values(), *_files_of(source).values()))
+            words = set(re.findall(r"\w+", texts))
+            wanted = self._wanted[source.file] = [name for name in NAMES if name in words]
+        return names_for_template(facts, wanted)
+
     def _compose_sms(self, source: Source, facts: MessageFacts, envelope: Envelope) -> SmsMessage:
-        text = one_line(self._render(source, source.path, names_for_template(facts)))
+        text = one_line(self._render(source, source.path, self._names(source, facts)))
         # A text written in GSM-7 stays in it: a name with one foreign letter must not double the price.
         if is_plain(source.text):
             text = plain(text)
@@ -151,7 +163,7 @@ class Templates:
 
     def _compose_whatsapp(self, source: Source, facts: MessageFacts, envelope: Envelope) -> WhatsAppMessage:
         assert source.manifest is not None
-        names = names_for_template(facts)
+        names = self._names(source, facts)
         values = {
             each.number: one_line(self._render(source, _variable_path(source, each), names))
             for each in source.manifest.variables
