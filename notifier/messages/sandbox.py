@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from pathlib import PurePosixPath
 
 from jinja2 import FunctionLoader, StrictUndefined, UndefinedError
 from jinja2.exceptions import SecurityError
@@ -75,7 +74,7 @@ def build_environment(
     environment = TemplateEnvironment(
         loader=FunctionLoader(load),
         undefined=StrictUndefined,
-        autoescape=lambda path: path is not None and PurePosixPath(path).suffix == ".html",
+        autoescape=lambda path: path is not None and path.endswith(".html"),
         finalize=finalize,
         trim_blocks=True,
         lstrip_blocks=True,
