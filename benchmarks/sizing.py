@@ -76,7 +76,9 @@ def figures(bench: Bench) -> list[Figure]:
         _tighten(engine)
         found = [figure for name in TABLES for figure in _of(engine, name)]
         with engine.connect() as connection:
-            text_ = float(connection.execute(text("SELECT avg(pg_column_size(message)) FROM delivery")).scalar() or 0)
+            own = "SELECT avg(pg_column_size(message)) FROM delivery"
+            shared = "SELECT pg_table_size('letter')::float / count(*) FROM delivery"
+            text_ = sum(float(connection.execute(text(one)).scalar() or 0) for one in (own, shared))
         engine.dispose()
     found.append(Figure("size.notification.loose", loose.value, "B", "less", loose.value, loose.value, 1))
     found.append(Figure(f"size.{TEXT}.table", text_, "B", "less", text_, text_, 1))

@@ -1,8 +1,9 @@
 """A batch: claimed notifications with everything guard and text need, read a moment ago."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache
 
 from sqlalchemy import Connection
 
@@ -106,33 +107,31 @@ def gather(connection: Connection, claimed: Sequence[Claimed], rules: RuleSet, *
     What may leave in one message with them is read too: the same persons' of the same rule and day, and those that
     shared earlier deliveries (S73, S80).
     """
-    offices = read_offices(connection)
+    offices, rule_at = read_offices(connection), cache(rules.rule)
     # A first claim has no deliveries yet, and most claims are.
     deliveries = read_deliveries(connection, [one.id for one in claimed if one.attempt > 1])
-    companions = _companions(connection, claimed, deliveries, offices, rules, now)
+    companions = _companions(connection, claimed, deliveries, offices, rule_at, now)
     deliveries |= read_deliveries(connection, [one.id for one in companions if one.attempt > 0])
-    mine = {one.id for one in claimed}
-    claimed = [*claimed, *companions]
     subjects: dict[tuple[str, int], Subject] = {}
     entries: dict[tuple[str, int], list[Entry]] = {}
     for kind in SubjectKind:
-        wanted = {one.subject_id for one in claimed if one.subject_kind == kind.value}
+        wanted = {one.subject_id for one in (*claimed, *companions) if one.subject_kind == kind.value}
         if wanted:
             found = read_subjects(connection, kind, wanted, offices)
             subjects |= {(kind.value, key): subject for key, subject in found.items()}
             entries |= {(kind.value, key): rows for key, rows in read_entries(connection, kind, wanted).items()}
     suppressed = suppressed_contacts(connection, subjects.values())
     in_force = read_in_force(connection)
-    bundles = []
-    for one in claimed:
+
+    def bundle(one: Claimed, is_companion: bool) -> Bundle:
         key = (one.subject_kind, one.subject_id)
         subject = subjects.get(key)
-        code = subject.office.code if subject else None
-        ledger = tuple(entry for entry in entries.get(key, ()) if entry.rule == one.rule)
-        rule = rules.rule(one.rule, code)
+        rule = rule_at(one.rule, subject.office.code if subject else None)
+        ledger = tuple([entry for entry in entries.get(key, ()) if entry.rule == one.rule])
         theirs = tuple(deliveries.get(one.id, ()))
-        bundles.append(Bundle(one, rule, subject, ledger, theirs, suppressed, in_force, one.id not in mine))
-    return bundles
+        return Bundle(one, rule, subject, ledger, theirs, suppressed, in_force, is_companion)
+
+    return [bundle(one, False) for one in claimed] + [bundle(one, True) for one in companions]
 
 
 def _companions(
@@ -140,13 +139,13 @@ def _companions(
     claimed: Sequence[Claimed],
     deliveries: Mapping[NotificationId, Sequence[Delivery]],
     offices: Mapping[OfficeId, Office],
-    rules: RuleSet,
+    rule_at: Callable[[str, str | None], Rule | None],
     now: datetime,
 ) -> list[Claimed]:
     fresh = []
     for one in claimed:
         office = offices.get(OfficeId(one.office_id))
-        rule = rules.rule(one.rule, office.code if office else None)
+        rule = rule_at(one.rule, office.code if office else None)
         if rule is not None and not rule.separate and not one.forced and one.first_sent_at is None:
             fresh.append(one)
     mine = {one.id for one in claimed}

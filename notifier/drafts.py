@@ -17,6 +17,8 @@ from notifier.model import (
     Action,
     Channel,
     DeliveryId,
+    EmailMessage,
+    Form,
     Message,
     NotificationId,
     Office,
@@ -33,6 +35,9 @@ from notifier.store.deliveries import Delivery
 from notifier.store.many import update_each
 
 log = logging.getLogger(__name__)
+
+#: What a notification keeps of the rung that is sent.
+RUNG_COLUMNS = ("rung", "rungs", "moment", "useful_until", "urgent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ class Writer:
         sendings: list[Sending] = []
         failed: list[Parcel] = []
         rows: list[dict[str, Any]] = []
+        forms: dict[str, Form] = {}
         outcomes: dict[DeliveryId, Outcome] = {}
         for key, draft in zip(ids, drafts, strict=True):
             row = self._delivery_row(draft, key, now)
@@ -91,14 +97,18 @@ class Writer:
                 report.failed += 1
                 continue
             row["message"], row["language"] = store.pack(message), language
+            if isinstance(message, EmailMessage) and message.filled is not None:
+                form = message.filled.form
+                forms[form.key], row["letter"] = form, form.key
             row["segments"] = message.segments if isinstance(message, SmsMessage) else None
             leader, *others = draft.parcel.bundles
             sendings.append(Sending(leader, key, draft.channel, message, tuple(others)))
             if draft.repeats is not None:  # the first try is not lost any more: the repeat stands for it
                 outcomes[draft.repeats.id] = Rejected(Reason.TEMPORARY, Action.RETRY, None, "repeated")
+        store.keep_letters(connection, forms.values(), on=now.date())
         store.begin(connection, rows)
-        told = {key: draft.parcel.others for key, draft in zip(ids, drafts, strict=True)}
-        store.join(connection, {key: [one.bundle.claimed.id for one in others] for key, others in told.items()})
+        shared = {key: draft.parcel.others for key, draft in zip(ids, drafts, strict=True) if draft.parcel.others}
+        store.join(connection, {key: [one.bundle.claimed.id for one in others] for key, others in shared.items()})
         if outcomes:
             store.record(connection, outcomes, now=now)
         return sendings, failed
@@ -107,17 +117,14 @@ class Writer:
         """Keep the rung that is sent now, and what the law says today of moment, end and urgency, where it differs."""
         rows: dict[NotificationId, dict[str, Any]] = {}
         for draft in drafts:
+            rungs = len(draft.decision.step.via)
             for one in draft.parcel.members:
                 claimed, decision = one.bundle.claimed, one.decision
-                values = {
-                    "rung": draft.rung,
-                    "rungs": len(draft.decision.step.via),
-                    "moment": decision.moment or claimed.moment,
-                    "useful_until": decision.useful_until,
-                    "urgent": decision.step.urgent,
-                }
-                if any(getattr(claimed, name) != value for name, value in values.items()):
-                    rows[claimed.id] = {"id": claimed.id, **values}
+                moment, urgent = decision.moment or claimed.moment, decision.step.urgent
+                told = (draft.rung, rungs, moment, decision.useful_until, urgent)
+                known = (claimed.rung, claimed.rungs, claimed.moment, claimed.useful_until, claimed.urgent)
+                if told != known:
+                    rows[claimed.id] = {"id": claimed.id, **dict(zip(RUNG_COLUMNS, told, strict=True))}
         update_each(connection, t.notification, list(rows.values()))
 
     def _delivery_row(self, draft: Draft, key: DeliveryId, now: datetime) -> dict[str, Any]:
@@ -132,6 +139,7 @@ class Writer:
             "language": "",
             "template": draft.decision.step.template,
             "message": None,
+            "letter": None,
             "segments": None,
             # Of a mail the lease decides: it may be repeated, as the very same mail.
             "detail": None if draft.channel is Channel.EMAIL else store.NOT_BEGUN,

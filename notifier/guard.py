@@ -52,13 +52,22 @@ class Guard:
         self.calendar_of = calendar_of
         self.limits = limits
         self._lasting = Lasting(rules, limits.adult_age)
+        self._law: Alike | None = None
         self.gate = Gate(calendar_of, plan, Allowance(limits.envelope_tolerance, limits.envelope_slack))
 
     def law(self, bundles: Sequence[Bundle], *, now: datetime) -> Alike:
-        """The law at one instant: thousands of a day differ in their persons only, and are decided on together."""
+        """The law of this second: thousands of a day differ in their persons only, and are decided on together.
+
+        Batches of one second share their answers, as if they had been asked at once; what a decision may look at is
+        part of the question, and so always as it is now.
+        """
         in_force = bundles[0].in_force if bundles else {}
-        adult_age = self.limits.adult_age
-        return Alike(self.rules, self.calendar_of, in_force, now=now, adult_age=adult_age, lasting=self._lasting)
+        law = self._law
+        if law is None or law.now.replace(microsecond=0) != now.replace(microsecond=0) or law.in_force != in_force:
+            adult_age, lasting = self.limits.adult_age, self._lasting
+            law = Alike(self.rules, self.calendar_of, in_force, now=now, adult_age=adult_age, lasting=lasting)
+            self._law = law
+        return law
 
     def ask(self, bundle: Bundle, law: Alike, *, now: datetime) -> Decision | None:
         """What the law says of it now, an officer's wish included; None: nothing any more. Writes nothing."""

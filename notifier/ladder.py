@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from notifier.model import TOLD, Action, Channel, DeliveryState, Outcome, Party, Reason, Rejected
+from notifier.model import TOLD, Action, Channel, Contact, DeliveryState, Outcome, Party, Reason, Rejected
 from notifier.rules.rule import Rung
 from notifier.store.deliveries import Delivery
 from notifier.store.suppressions import Address
@@ -25,7 +25,7 @@ def ways(rung: Rung, party: Party, suppressed: frozenset[Address]) -> list[Way]:
     """The channels of a rung for a party; what is unusable or suppressed is passed over with its reason (S75)."""
     found = []
     for channel in rung.channels:
-        contact = next((one for one in party.contacts if one.channel is channel), None)
+        contact = _contact(party, channel)
         if contact is None or not contact.usable:
             found.append(Way(channel, None, Reason.NO_ADDRESS if contact is None else Reason.BAD_ADDRESS))
         elif (channel, contact.address) in suppressed:
@@ -33,6 +33,13 @@ def ways(rung: Rung, party: Party, suppressed: frozenset[Address]) -> list[Way]:
         else:
             found.append(Way(channel, contact.address))
     return found
+
+
+def _contact(party: Party, channel: Channel) -> Contact | None:
+    for one in party.contacts:
+        if one.channel is channel:
+            return one
+    return None
 
 
 def open_channels(rung: int, channels: Sequence[Way], deliveries: Sequence[Delivery]) -> list[Way]:

@@ -66,7 +66,7 @@ class Parcel:
     def party(self) -> Party:
         """Who is written to: the leader's party, over any address of the household that is the same for all."""
         own = self.leader.party.contacts
-        if not self.others and len({contact.channel for contact in own}) == len(own):
+        if not self.others and (len(own) < 2 or len({contact.channel for contact in own}) == len(own)):
             return self.leader.party
         contacts: dict[Channel, Contact] = {}
         for one in self.members:

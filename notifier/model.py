@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from hashlib import sha256
+from operator import itemgetter
 from typing import NewType, TypeVar
 
 PartyId = NewType("PartyId", int)
@@ -168,6 +170,12 @@ class Action(StrEnum):
     SUPPRESS = "suppress"
     STOP_CHANNEL = "stop channel"
     ASK = "ask"  # the outcome is unknown: ask the provider before any resend
+
+
+#: Members by their words; to ask the class takes several times as long.
+CHANNELS = {one.value: one for one in Channel}
+NOTIFICATION_STATES = {one.value: one for one in NotificationState}
+REASONS = {one.value: one for one in Reason}
 
 
 # ---------------------------------------------------------------------------------------------- register
@@ -354,6 +362,50 @@ class WhatsAppMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A text with gaps: before each of them a piece of text, and one after the last; `places` are of the values."""
+
+    pieces: tuple[str, ...]
+    places: tuple[int, ...]
+    _take: "itemgetter[str]" = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # A piece, a value, a piece, a value, a piece: joined, that is four times as fast as formatting.
+        count = len(self.pieces)
+        order = [count + self.places[at // 2] if at % 2 else at // 2 for at in range(count + len(self.places))]
+        object.__setattr__(self, "_take", itemgetter(*order))
+
+    def fill(self, values: tuple[str, ...]) -> str:
+        return "".join(self._take(self.pieces + values))
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The words of an e-mail with gaps where they speak of one person or office. `key` is a digest of them."""
+
+    subject: Part
+    text: Part
+    html: Part
+    key: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        said = [(one.pieces, one.places) for one in (self.subject, self.text, self.html)]
+        object.__setattr__(self, "key", sha256(repr(said).encode()).hexdigest()[:32])
+
+    def fill(self, values: tuple[str, ...]) -> tuple[str, str, str]:
+        """Subject, text and HTML."""
+        return self.subject.fill(values), self.text.fill(values), self.html.fill(values)
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Which form the words of an e-mail come from, and what stands in its gaps."""
+
+    form: Form
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EmailMessage:
     """An e-mail, ready to be put on the wire. `message_id` stays the same over repeats."""
 
@@ -367,6 +419,7 @@ class EmailMessage:
     headers: Mapping[str, str] = field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
     language: str = "id"
+    filled: Filled | None = field(default=None, repr=False, compare=False)  # so it is kept in the ledger (S66)
 
 
 Message = SmsMessage | WhatsAppMessage | EmailMessage

@@ -17,7 +17,6 @@ from notifier.merge import Going, Parcel, may_travel, parcels
 from notifier.model import Channel, NotificationId, NotificationState, Office, OfficeId, Reason
 from notifier.record import advance, conclude
 from notifier.render import Renderer
-from notifier.rules.decision import Verdict
 from notifier.store import tables as t
 from notifier.store.claims import Caps, CapWish, take_over
 from notifier.store.deliveries import Delivery
@@ -102,8 +101,10 @@ class Preparer:
         return found
 
     def _may_travel(self, one: Going, now: datetime) -> bool:
-        if one.decision.verdict is Verdict.GOES or one.bundle.subject is None:
-            return one.bundle.subject is not None
+        if one.starts:
+            return True
+        if one.bundle.subject is None:
+            return False
         calendar = self.calendar_of(one.bundle.subject.office)
         return may_travel(one, calendar, calendar.day_of(now))
 
@@ -228,11 +229,10 @@ class Preparer:
         self, connection: Connection, parcel: Parcel, done: list[Bundle], now: datetime, report: BatchReport
     ) -> list[Draft]:
         """The first rung, from the present one on, that has a channel to use."""
-        bundle, rungs = parcel.leader.bundle, parcel.leader.decision.step.via
+        bundle, rungs, party = parcel.leader.bundle, parcel.leader.decision.step.via, parcel.party
         passed: list[Way] = []
         for rung in range(bundle.claimed.rung, len(rungs)):
-            found = ways(rungs[rung], parcel.party, bundle.suppressed)
-            passed += [way for way in found if way.address is None]
+            found = ways(rungs[rung], party, bundle.suppressed)
             usable = [
                 Draft(parcel, rung, way.channel, way.address)
                 for way in open_channels(rung, found, bundle.deliveries)
@@ -240,6 +240,7 @@ class Preparer:
             ]
             if usable:
                 return usable
+            passed += [way for way in found if way.address is None]
             if any(one.rung == rung for one in bundle.deliveries):  # sent before its outcome was known; now it is
                 done += parcel.bundles
                 return []

@@ -1,7 +1,7 @@
 """Render: from a decision and the register as it is now to the message that leaves; `preview` uses it too."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -15,14 +15,18 @@ from notifier.messages.facts import (
     ItemFacts,
     MessageFacts,
     OfficeFacts,
+    Persons,
     RecipientFacts,
+    persons_of,
 )
 from notifier.messages.masking import mask, short_name
+from notifier.messages.skeleton import Alike
 from notifier.messages.templates import Templates
 from notifier.model import Channel, DeliveryId, Message, Office, Party, Subject, SubjectKind, Value
 from notifier.rules.decision import Decision
-from notifier.rules.facts import View
+from notifier.rules.facts import View, document_type
 from notifier.rules.moments import anchor_value, deadline_day, deadline_instant
+from notifier.rules.places import base_field
 from notifier.rules.rule import Anchor, Rule, RuleSet
 from notifier.rules.steps import anniversary_of
 
@@ -32,6 +36,24 @@ OptOutLink = Callable[[Party, Channel, str], str]
 
 #: Stands in for the delivery of a preview, which has none.
 NO_DELIVERY = DeliveryId(0)
+
+#: So many kinds of messages are remembered; then all of them are forgotten.
+REMEMBERED = 4096
+#: Facts of a permit that every text may speak of, whatever its rule counts from.
+SPOKEN_OF = (
+    *("type", "expiry", "issue", "departure deadline", "appointment", "payment deadline"),
+    *("collection deadline", "documents deadline", "service deadline"),
+)
+#: What else a text speaks of is counted from what stands behind these.
+_COUNTED = (Anchor("deadline"), Anchor("window opens"), Anchor("anniversary"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Messages that differ in their persons only. It holds what its key knows by identity, so that this stays true."""
+
+    alike: Alike
+    of: tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +85,10 @@ class Renderer:
     verify_url: str
     message_id_domain: str
     optout_link: OptOutLink
+    _kinds: dict[Hashable, _Kind] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _bases: dict[Hashable, tuple[Rule, tuple[str, ...]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def render(
         self,
@@ -90,7 +116,15 @@ class Renderer:
         wanted = language or recipient.party.language
         chosen = self.templates.choose_language(template, channel, wanted, recipient.party.nationality)
         link = self.optout_link(recipient.party, channel, address)
-        facts = self.facts(rule, decision, subject, chosen, calendar=calendar, now=now, optout_url=link, others=others)
+        if others or subject.kind is not SubjectKind.PERMIT:
+            facts = self.facts(
+                rule, decision, subject, chosen, calendar=calendar, now=now, optout_url=link, others=others
+            )
+            alike, persons = Alike(facts), persons_of(facts)
+        else:
+            alike = self._alike(rule, decision, subject, chosen, calendar, now)
+            name, number = _name_of(subject), subject.number
+            persons = Persons(recipient.party.name, name, short_name(name), number, mask(number), optout_url=link)
         envelope = Envelope(
             delivery_id=delivery_id,
             to=address,
@@ -101,7 +135,43 @@ class Renderer:
             stable_key=stable_key,
             now=now,
         )
-        return self.templates.compose(template, channel, chosen, facts, envelope), chosen
+        return self.templates.compose_alike(template, channel, chosen, alike, persons, envelope), chosen
+
+    def _alike(
+        self, rule: Rule, decision: Decision, permit: Subject, language: str, calendar: OfficeCalendar, now: datetime
+    ) -> Alike:
+        """What a message about a permit shares with others; worked out for the first of its kind."""
+        recipient, facts = decision.recipient, permit.facts
+        assert recipient is not None
+        bases = self._bases_of(rule, permit)
+        of = (rule, decision.step, calendar)
+        key = (
+            *map(id, of),
+            calendar.day_of(now),
+            language,
+            recipient.role,
+            recipient.party.kind,
+            decision.occurrence if rule.anniversary else None,
+            permit.holder and permit.holder.birth_date if "birth date" in bases else None,
+            *[facts.get(word) for word in bases],
+        )
+        kind = self._kinds.get(key)
+        if kind is None:
+            told = self.facts(rule, decision, permit, language, calendar=calendar, now=now, optout_url="")
+            if len(self._kinds) >= REMEMBERED:
+                self._kinds.clear()
+            kind = self._kinds[key] = _Kind(Alike(told), of)
+        return kind.alike
+
+    def _bases_of(self, rule: Rule, permit: Subject) -> tuple[str, ...]:
+        """The words of the facts that a text about such a permit may depend on."""
+        office, kind = permit.office.code, permit.facts.get("type")
+        key = (id(rule), office, kind)
+        known = self._bases.get(key)
+        if known is None:
+            counted = (base_field(anchor, office, document_type(permit), self.rules, rule) for anchor in _COUNTED)
+            known = self._bases[key] = rule, tuple(dict.fromkeys([*SPOKEN_OF, *filter(None, counted)]))
+        return known[1]
 
     def facts(
         self,
@@ -119,8 +189,8 @@ class Renderer:
         if decision.recipient is None:
             raise ValueError("a message needs a recipient")
         view = View(subject, now, calendar, self.rules, rule)
-        party, holder, zone = decision.recipient.party, subject.holder, calendar.zone
-        name = holder.name if holder else subject.number
+        party, zone = decision.recipient.party, calendar.zone
+        name = _name_of(subject)
         act_by = deadline_day(rule, view.dates, calendar, self.rules)
         about = _date_about(subject) or act_by
         opens = (
@@ -168,7 +238,7 @@ class Renderer:
 
     def _item(self, rule: Rule, subject: Subject, language: str, calendar: OfficeCalendar, now: datetime) -> ItemFacts:
         view = View(subject, now, calendar, self.rules, rule)
-        name = subject.holder.name if subject.holder else subject.number
+        name = _name_of(subject)
         act_by = deadline_day(rule, view.dates, calendar, self.rules)
         return ItemFacts(
             HolderFacts(name, short_name(name)),
@@ -210,6 +280,10 @@ def _office(calendar: OfficeCalendar, today: date) -> OfficeFacts:
 def zone_label(calendar: OfficeCalendar, day: date) -> str:
     """WIB, WITA, WIT, or what the zone calls itself."""
     return datetime(day.year, day.month, day.day, 12, tzinfo=calendar.zone).strftime("%Z")
+
+
+def _name_of(subject: Subject) -> str:
+    return subject.holder.name if subject.holder else subject.number
 
 
 def _case(subject: Subject) -> CaseFacts | None:

@@ -60,6 +60,8 @@ def retain(engine: Engine, rules: RuleSet, *, messages_for: timedelta, log_for: 
             count, after = retention.retire(connection, log_before, after=after, most=ROWS_AT_ONCE)
         done.notifications += count
     with writing(engine) as connection:
+        retention.letters_before(connection, texts_before.date())
+    with writing(engine) as connection:
         done.receipts = retention.orphans_before(connection, log_before)
         callbacks.forget_before(connection, log_before)
         # A month of grace: a story is never older than its notification, which may have been planned before.

@@ -4,6 +4,7 @@ import hmac
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 from notifier.model import LARGEST_ID, Channel, DeliveryId, PartyId
@@ -78,6 +79,13 @@ def _sign_bounce(key: bytes, number: str) -> str:
 def _sign(key: bytes, purpose: str, content: bytes) -> bytes:
     if not key:
         raise ValueError("a token needs a signing key; set NOTIFIER_SIGNING_KEY")
-    # The purpose is signed too, so that a signature made for one use is worth nothing in another.
-    # `hmac.digest` would let go of the interpreter lock each time, and wait for it among the other threads.
-    return hmac.new(key, purpose.encode() + b"\0" + content, sha256).digest()
+    signing = _for_purpose(key, purpose).copy()
+    signing.update(content)
+    return signing.digest()
+
+
+@lru_cache(maxsize=16)
+def _for_purpose(key: bytes, purpose: str) -> hmac.HMAC:
+    # The purpose is signed too, so that a signature made for one use is worth nothing in another. Copying this takes a
+    # quarter of making it anew; `hmac.digest` would let go of the interpreter lock each time, and wait for it.
+    return hmac.new(key, purpose.encode() + b"\0", sha256)

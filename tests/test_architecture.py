@@ -52,7 +52,7 @@ KNOWS: dict[str, set[str]] = {
     "drafts": {"batch", "calendar", "channels", "errors", "merge", "model", "render", "rules", "store"},
     "prepare": {
         "batch", "calendar", "channels", "drafts", "gate", "guard", "ladder", "merge", "model", "record", "render",
-        "store",
+        "rules", "store",
     },
     "hold": {"batch", "clock", "model", "store"},
     "dispatch": {

@@ -15,8 +15,7 @@ from notifier.model import Entry, Subject, SubjectKind
 from notifier.plan import Planner
 from notifier.reconcile import Add, changes, notification_row
 from notifier.rules.alike import Alike
-from notifier.rules.facts import age_on
-from notifier.rules.outline import latest_birth
+from notifier.rules.facts import age_on, latest_birth
 from notifier.rules.rule import Rule, RuleSet
 from notifier.store import tables as t
 from notifier.store.engine import reading, writing

@@ -13,13 +13,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, select
 
+from notifier.batch import gather
 from notifier.dispatch import Dispatcher
 from notifier.errors import ConfigError
 from notifier.gate import Allowance, Gate
-from notifier.model import NotificationState, Reason
+from notifier.guard import Guard
+from notifier.model import NotificationId, NotificationState, Reason
 from notifier.officer import approve, read_story, refuse, resend
 from notifier.store import daily
 from notifier.store import tables as t
+from notifier.store.claims import claim
 from notifier.store.daily import BatchState
 from notifier.store.engine import reading, writing
 from notifier.store.rulesets import Plan, mark_applied, save_plan, save_rule_set
@@ -641,3 +644,42 @@ def test_a_desk_is_no_person(engine: Engine, folder: Path) -> None:
 def test_the_states_of_a_batch_are_those_of_the_table() -> None:
     """S83, S84: the words that the list of batches shows."""
     assert {state.value for state in BatchState} == {"open", "held", "approved", "refused"}
+
+
+# ------------------------------------------------------------------------------------------- the law of one second
+
+
+def test_batches_of_one_second_share_the_law_but_not_what_they_know_of_a_person(engine: Engine, folder: Path) -> None:
+    """S93: what changes between two batches of the same instant is seen by the second one."""
+    world = office(engine, folder)
+    world.permits(3)
+    world.at("2026-05-11 10:00").plan()
+    dispatcher = world.dispatcher
+    first, second, third = (row.id for row in world.notifications())
+    world.wait_for(dispatcher.dispatch([first]))
+    world.permit("2D000001-Z", "P1", type="ITAS", issue=date(2025, 6, 10), expiry=EXPIRY, status="departed")
+    world.wait_for(dispatcher.dispatch([second]))
+    world.office("jakarta-barat", zone="Europe/Berlin")  # where it is five in the morning
+    world.wait_for(dispatcher.dispatch([third]))
+
+    assert [row.state for row in world.notifications()] == ["delivered", "cancelled", "scheduled"]
+
+
+def test_the_law_is_asked_anew_each_second_and_when_other_steps_come_into_force(
+    sqlite_engine: Engine, folder: Path
+) -> None:
+    """S44, S93: an answer is never older than a second, nor of other rules."""
+    world, now = office(sqlite_engine, folder), wib("2026-05-11 10:00")
+    world.permits(1)
+    world.at("2026-05-11 10:00").plan()
+    ids = [NotificationId(row.id) for row in world.notifications()]
+    with writing(sqlite_engine) as connection:
+        claimed = claim(connection, ids, now=now, lease=timedelta(minutes=1))
+        bundles = gather(connection, claimed, world.rules, now=now)
+    guard = Guard(world.rules, world.calendar_of, world.limits)
+    law = guard.law(bundles, now=now)
+
+    assert guard.law(bundles, now=now + timedelta(milliseconds=999)) is law
+    assert guard.law(bundles, now=now + timedelta(seconds=1)).now == now + timedelta(seconds=1)
+    new = {("stay", "month"): now}
+    assert guard.law([replace(bundles[0], in_force=new)], now=now + timedelta(seconds=1)).in_force == new

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DataError
 
 from notifier.store import many
+from notifier.store.bulk import none_of, one_of
 from notifier.store.engine import writing
 from notifier.store.tables import cap_use, cursor, delivery
 
@@ -90,3 +91,34 @@ def test_rows_of_one_sort_share_a_statement(postgres_engine: Engine) -> None:
             if text == "a":
                 first = built().misses
     assert built().misses == first
+
+
+def test_a_statement_kept_asks_for_any_words_or_numbers(engine: Engine) -> None:
+    by_name = select(cursor.c.name).where(one_of(cursor.c.name, "names")).order_by(cursor.c.name)
+    by_party = select(cap_use.c.notification_id).where(one_of(cap_use.c.party_id)).order_by(cap_use.c.party_id)
+    with writing(engine) as connection:
+        names = ["a", "b", 'quoted "and", {braced}']
+        many.insert_each(connection, cursor, [{"name": name, "at": None, "text": None} for name in names])
+        uses = [{"party_id": key, "day": NOON.date(), "number": 0, "notification_id": key * 10} for key in range(1, 5)]
+        many.insert_each(connection, cap_use, uses)
+        for wanted in (names[1:], ["a"], [], ["missing"]):
+            found = connection.execute(by_name, {"names": wanted}).scalars().all()
+            assert found == [name for name in names if name in wanted]
+        for keys in ([1, 3], {2}, [], [9]):
+            assert connection.execute(by_party, {"ids": keys}).scalars().all() == [key * 10 for key in keys if key < 5]
+
+
+def test_a_statement_kept_uses_the_index_on_sqlite(sqlite_engine: Engine) -> None:
+    by_party = select(cap_use.c.notification_id).where(one_of(cap_use.c.party_id))
+    text = str(by_party.compile(sqlite_engine))
+    with writing(sqlite_engine) as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", ("[1, 2]",)).all()
+    assert any("SEARCH cap_use USING INDEX" in str(row) for row in plan), plan
+
+
+def test_what_is_in_hand_is_left_out(engine: Engine) -> None:
+    others = select(cursor.c.name).where(none_of(cursor.c.name, "names")).order_by(cursor.c.name)
+    with writing(engine) as connection:
+        many.insert_each(connection, cursor, [{"name": name, "at": None, "text": None} for name in "abc"])
+        assert connection.execute(others, {"names": ["b"]}).scalars().all() == ["a", "c"]
+        assert connection.execute(others, {"names": []}).scalars().all() == ["a", "b", "c"]

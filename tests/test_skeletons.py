@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from notifier.errors import TemplateError
 from notifier.messages.email import Words
-from notifier.messages.facts import MessageFacts
+from notifier.messages.facts import MessageFacts, persons_of, with_persons
 from notifier.messages.library import Source
 from notifier.messages.masking import mask, short_name
 from notifier.messages.samples import sample_facts, sample_scenes
-from notifier.messages.skeleton import COMPARED_EACH, KEPT, Skeletons
+from notifier.messages.skeleton import COMPARED_EACH, KEPT, Alike, Skeletons
 from notifier.messages.templates import Templates
-from notifier.model import Channel
+from notifier.model import Channel, Part
 
 TEMPLATES = Templates.load(Path(__file__).parent.parent / "templates")
 LETTERS = [source for source in TEMPLATES.library.sources if source.channel is Channel.EMAIL]
@@ -50,7 +50,7 @@ def rendered(source: Source, facts: MessageFacts) -> Words | str:
 
 def filled(skeletons: Skeletons, source: Source, facts: MessageFacts) -> Words | str:
     try:
-        return skeletons.words(source, facts, lambda facts: TEMPLATES._words(source, facts))
+        return skeletons.words(source, Alike(facts), persons_of(facts), lambda facts: TEMPLATES._words(source, facts))
     except TemplateError as error:
         return str(error)
 
@@ -81,6 +81,16 @@ def test_all_shipped_letters_to_people_have_a_skeleton_and_lists_for_the_office_
     assert without == {"case/collection-list", "officer/sla", "overstay/cliff", "overstay/list"}
 
 
+@pytest.mark.parametrize("source", LETTERS[:4], ids=lambda source: f"{source.name}-{source.language}")
+def test_letters_that_differ_in_their_persons_only_are_looked_at_once(source: Source) -> None:
+    usual, alike = SCENES["usual"], Alike(SCENES["usual"])
+    for name in ("SITI", "O'BRIEN & SONS", "A | B", "王伟", "100% %s", "x: y", "SITI"):
+        told = with_persons(usual, persons_of(with_names(usual, name, name[::-1], "2C11JE0001-X")))
+        words = _WARM[source.path].words(source, alike, persons_of(told), lambda one: TEMPLATES._words(source, one))
+        assert words == rendered(source, told)
+    assert len(alike.seen) == 1
+
+
 @settings(max_examples=150, deadline=None)
 @given(name=NAMES, other=NAMES, number=st.from_regex(r"[A-Z0-9]{4,12}(-[A-Z])?", fullmatch=True))
 def test_any_name_reads_the_same(name: str, other: str, number: str) -> None:
@@ -108,9 +118,10 @@ def test_a_letter_that_asks_something_of_a_name_is_rendered_each_time(asks: str,
     for name in ("BUDI", "PT MAJU", "ZAHRA", "A", "N" * 50):
         facts = with_names(sample_facts(), name, name, "X0000123")
         for _ in range(3):
-            assert templates._skeletons.words(source, facts, lambda one: templates._words(source, one)) == (
-                templates._words(source, facts)
+            words = templates._skeletons.words(
+                source, Alike(facts), persons_of(facts), lambda one: templates._words(source, one)
             )
+            assert words == templates._words(source, facts)
     assert not any(templates._skeletons._kept.values())
 
 
@@ -118,7 +129,7 @@ def test_a_skeleton_that_differs_from_its_text_is_given_up(caplog: pytest.LogCap
     source, facts = LETTERS[0], SCENES["usual"]
     skeletons = warm(source, "usual")
     (skeleton,) = [one for one in skeletons._kept.values() if one is not None]
-    skeleton.text = replace(skeleton.text, form="another text", places=())
+    skeleton.form = replace(skeleton.form, text=Part(("another text",), ()))
     for _ in range(COMPARED_EACH + 1):
         last = filled(skeletons, source, with_names(facts, "ANNA 7X", "BUDI 7Y", "2C11JE0007-X"))
     assert last == rendered(source, with_names(facts, "ANNA 7X", "BUDI 7Y", "2C11JE0007-X"))
@@ -131,7 +142,7 @@ def test_skeletons_do_not_grow_without_end() -> None:
     for number in range(3 * KEPT):
         facts = replace(SCENES["usual"], legal_basis=f"basis {number}", portal_url=f"https://p{number}.example")
         for _ in range(2):
-            skeletons.words(source, facts, lambda _: Words("s", "t", "h", None))
+            skeletons.words(source, Alike(facts), persons_of(facts), lambda _: Words("s", "t", "h", None))
     assert len(skeletons._kept) <= KEPT
 
 

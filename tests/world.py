@@ -195,7 +195,7 @@ class World:
             "https://evisa.imigrasi.go.id",
             "https://imigrasi.example/cek",
             "imigrasi.example",
-            lambda party, channel, address: "https://imigrasi.example/u/x",
+            lambda party, channel, address: "https://imigrasi.example/u/optout-x",
         )
 
     @property

@@ -3,14 +3,14 @@
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from notifier.messages.envelope import Envelope
 from notifier.messages.facts import MessageFacts
 from notifier.messages.invitation import calendar_file
 from notifier.messages.languages import direction_of
 from notifier.messages.letter import Letter, Paragraph, as_text, read_letter, read_paragraphs
-from notifier.model import EmailMessage
+from notifier.model import EmailMessage, Filled
 
 #: Names the HTML layout gets besides the facts.
 LAYOUT_NAMES = frozenset({"subject", "paragraphs", "footer", "preheader", "language", "direction", "links"})
@@ -27,6 +27,7 @@ class Words:
     text: str
     html: str
     calendar: str | None
+    filled: Filled | None = field(default=None, compare=False)
 
 
 def write_words(
@@ -47,9 +48,9 @@ def write_words(
     return Words(subject, text, layout(_layout_names(letter, footer, subject, facts, language)), letter.calendar)
 
 
-def build_email(words: Words, facts: MessageFacts, envelope: Envelope, language: str) -> EmailMessage:
-    """The finished e-mail."""
-    attachment = calendar_file(words.calendar, words.subject, facts, envelope) if words.calendar else None
+def build_email(words: Words, facts: MessageFacts, number: str, envelope: Envelope, language: str) -> EmailMessage:
+    """The finished e-mail about the document or case with this number; of persons, only the words speak."""
+    attachment = calendar_file(words.calendar, words.subject, facts, number, envelope) if words.calendar else None
     return EmailMessage(
         delivery_id=envelope.delivery_id,
         to=envelope.to,
@@ -61,6 +62,7 @@ def build_email(words: Words, facts: MessageFacts, envelope: Envelope, language:
         headers=_headers(envelope, language),
         attachments=(attachment,) if attachment else (),
         language=language,
+        filled=words.filled,
     )
 
 

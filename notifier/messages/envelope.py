@@ -26,6 +26,6 @@ class Envelope:
 
     def __post_init__(self) -> None:
         # An address with a line break in it is an attempt to write headers; it is never mended, only refused.
-        for value in (self.to, self.sender, self.message_id_domain, self.unsubscribe_url, self.unsubscribe_mailto):
-            if value is not None and not value.isprintable():
-                raise TemplateError("an address of the envelope holds a line break or control character")
+        links = (self.unsubscribe_url or "") + (self.unsubscribe_mailto or "")
+        if not (self.to + self.sender + self.message_id_domain + links).isprintable():
+            raise TemplateError("an address of the envelope holds a line break or control character")

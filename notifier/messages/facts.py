@@ -1,8 +1,10 @@
 """What a text may speak of: the frozen facts of one message, and nothing of the register besides."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 #: Never shown on channels that anyone near the telephone can read.
 SECRET = frozenset({"document.number", "case.number", "holder.nationality", "recipient.nationality"})
@@ -165,10 +167,53 @@ class MessageFacts:
                 return self.service_due_on
 
 
+class Persons(NamedTuple):
+    """What of the facts is one person's alone; "" for what is not there."""
+
+    recipient: str
+    holder: str
+    holder_short: str
+    document: str = ""
+    document_masked: str = ""
+    case: str = ""
+    case_masked: str = ""
+    optout_url: str = ""
+
+
+def persons_of(facts: MessageFacts) -> Persons:
+    """What stands in the facts now."""
+    document, case = facts.document, facts.case
+    return Persons(
+        facts.recipient.name,
+        facts.holder.name,
+        facts.holder.name_short,
+        document.number if document else "",
+        document.number_masked if document else "",
+        case.number if case else "",
+        case.number_masked if case else "",
+        facts.optout_url,
+    )
+
+
+def with_persons(facts: MessageFacts, persons: Persons) -> MessageFacts:
+    """The same facts about somebody else."""
+    document, case = facts.document, facts.case
+    return replace(
+        facts,
+        recipient=replace(facts.recipient, name=persons.recipient),
+        holder=HolderFacts(persons.holder, persons.holder_short),
+        document=replace(document, number=persons.document, number_masked=persons.document_masked)
+        if document
+        else None,
+        case=replace(case, number=persons.case, number_masked=persons.case_masked) if case else None,
+        optout_url=persons.optout_url,
+    )
+
+
 #: Names a template may use, properties included.
 NAMES = (*(each.name for each in fields(MessageFacts)), "portal", "action_url", "items")
 
 
-def names_for_template(facts: MessageFacts) -> dict[str, object]:
-    """The facts as the top-level names of a template: `office.name`, `act_by`, …"""
-    return {name: getattr(facts, name) for name in NAMES}
+def names_for_template(facts: MessageFacts, names: Iterable[str] = NAMES) -> dict[str, object]:
+    """The facts as the top-level names of a template: `office.name`, `act_by`, …; all of them, or these."""
+    return {name: getattr(facts, name) for name in names}

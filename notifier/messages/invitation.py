@@ -14,8 +14,10 @@ _LONGEST_LINE = 75  # octets, RFC 5545 section 3.1
 _ESCAPES = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n", "\r": None})
 
 
-def calendar_file(fact: str, summary: str, facts: MessageFacts, envelope: Envelope) -> Attachment | None:
+def calendar_file(fact: str, summary: str, facts: MessageFacts, number: str, envelope: Envelope) -> Attachment | None:
     """The calendar file for one date of the facts, or None when the facts do not have that date.
+
+    `number` is that of the document or case, "" where there is none.
 
     The same matter keeps its UID over messages, so that a moved appointment moves in the reader's calendar. Written
     out here because the icalendar library took a large part of an e-mail's time for it; tests read it with that one.
@@ -24,18 +26,20 @@ def calendar_file(fact: str, summary: str, facts: MessageFacts, envelope: Envelo
     if value is None:
         return None
     name = "appointment.ics" if isinstance(value, datetime) else "deadline.ics"
-    lines = _lines(fact, value, summary, facts, envelope)
+    lines = _lines(fact, value, summary, facts, number, envelope)
     return Attachment(name, "text/calendar", b"".join(_folded(line) for line in lines))
 
 
-def _lines(fact: str, value: date | datetime, summary: str, facts: MessageFacts, envelope: Envelope) -> Iterator[str]:
+def _lines(
+    fact: str, value: date | datetime, summary: str, facts: MessageFacts, number: str, envelope: Envelope
+) -> Iterator[str]:
     said = summary.translate(_ESCAPES)
     yield "BEGIN:VCALENDAR"
     yield "VERSION:2.0"
     yield "PRODID:-//notifier//renewal reminders//EN"
     yield "METHOD:PUBLISH"
     yield "BEGIN:VEVENT"
-    yield f"UID:{_digest(_matter(facts, envelope) + fact)}@{envelope.message_id_domain}"
+    yield f"UID:{_digest(_matter(facts, number, envelope) + fact)}@{envelope.message_id_domain}"
     yield f"SEQUENCE:{int(envelope.now.timestamp()) // 60}"
     yield f"DTSTAMP:{_instant(envelope.now)}"
     yield f"SUMMARY:{said}"
@@ -76,9 +80,8 @@ def _instant(value: datetime) -> str:
     return f"{value.astimezone(UTC):%Y%m%dT%H%M%SZ}"
 
 
-def _matter(facts: MessageFacts, envelope: Envelope) -> str:
-    subject = facts.case or facts.document
-    return f"{facts.office.name}|{subject.number}|" if subject else envelope.stable_key
+def _matter(facts: MessageFacts, number: str, envelope: Envelope) -> str:
+    return f"{facts.office.name}|{number}|" if number else envelope.stable_key
 
 
 def _digest(text: str) -> str:

@@ -16,7 +16,7 @@ def mask(number: str) -> str:
     Of a very short number at most half is shown. The mark is `xxxx` because an asterisk means bold in WhatsApp and
     a dot or bullet is no part of GSM-7.
     """
-    plain = "".join(character for character in number if character.isalnum())
+    plain = number if number.isalnum() else "".join(filter(str.isalnum, number))
     shown = min(_SHOWN, len(plain) // 2)
     return "xxxx" + plain[len(plain) - shown :].upper()
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from pathlib import PurePosixPath
 
 from jinja2 import FunctionLoader, StrictUndefined, UndefinedError
 from jinja2.exceptions import SecurityError
@@ -75,7 +74,7 @@ def build_environment(
     environment = TemplateEnvironment(
         loader=FunctionLoader(load),
         undefined=StrictUndefined,
-        autoescape=lambda path: path is not None and PurePosixPath(path).suffix == ".html",
+        autoescape=lambda path: path is not None and path.endswith(".html"),
         finalize=finalize,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -113,8 +112,11 @@ def finalize(value: object) -> object:
 
 def one_line(value: str) -> str:
     """The text on one line: white space of any kind becomes one space, signs that only steer the display go."""
-    spaced = "".join(character if character.isprintable() else _unprintable(character) for character in value)
-    return " ".join(spaced.split())
+    spaced = " ".join(value.split())
+    if spaced.isprintable():
+        return spaced
+    visible = "".join(character if character.isprintable() else _unprintable(character) for character in spaced)
+    return " ".join(visible.split())
 
 
 def linked(text: str, addresses: tuple[str, ...]) -> Markup:

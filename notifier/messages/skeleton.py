@@ -10,7 +10,6 @@ import logging
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NoReturn, cast
 
@@ -18,8 +17,18 @@ from markupsafe import escape
 
 from notifier.errors import TemplateError
 from notifier.messages.email import LONGEST_SUBJECT, Words
-from notifier.messages.facts import CaseFacts, DocumentFacts, HolderFacts, MessageFacts, OfficeFacts, RecipientFacts
+from notifier.messages.facts import (
+    CaseFacts,
+    DocumentFacts,
+    HolderFacts,
+    MessageFacts,
+    OfficeFacts,
+    Persons,
+    RecipientFacts,
+    with_persons,
+)
 from notifier.messages.library import Source
+from notifier.model import Filled, Form, Part
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +66,11 @@ _INDIRECT = frozenset(
     {"today", "act_by", "appointment_at", "payment_due_at", "documents_due_on", "collect_by"}
     | {"service_due_on", "portal_url", "survey_url", "verify_url"}
 )
-#: A name or number that means nothing in a letter: no mark, no row, no link, one line.
-_HARMLESS = re.compile(r"[^\s#>|:<-][^|:<>]{0,79}")
+#: A name or number that means nothing in a letter: no mark, no row, no link, one line, no blank but single ones.
+_VALUE = r"[^\s#>|:<-](?:[^\s|:<>]| (?! |\||$)){0,79}"
+_HARMLESS = re.compile(_VALUE)
+#: All values of a person, in one look: none of them has the stroke that parts them.
+_ALL_HARMLESS = re.compile(rf"(?:{_VALUE})?(?:\|(?:{_VALUE})?){{{len(Persons._fields) - 2}}}")
 _TO_ESCAPE = re.compile(r"""[&<>'"]""")
 _TOKEN = re.compile(r"(https?://[^?#]*/)([A-Za-z0-9_-]{6,})")
 _WEBSITE = re.compile(r"https://[A-Za-z0-9./-]{1,70}")
@@ -91,28 +103,30 @@ class _StandInOffice:
         self.name, self.short_name, self.phone, self.address, self.website = values
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A text with gaps: `form` takes the values at `places`, two for each personal value (as it is, escaped)."""
-
-    form: str
-    places: tuple[int, ...]
-
-    def fill(self, values: tuple[str, ...]) -> str:
-        return self.form % tuple([values[place] for place in self.places])
-
-
 @dataclass(slots=True)
 class _Skeleton:
-    subject: _Part
-    text: _Part
-    html: _Part
+    """A form whose gaps take some of the values of a letter, as they are or escaped."""
+
+    form: Form
+    uses: tuple[int, ...]
     calendar: str | None
     used: int = 0
 
     def fill(self, values: tuple[str, ...]) -> Words:
         self.used += 1
-        return Words(self.subject.fill(values), self.text.fill(values), self.html.fill(values), self.calendar)
+        taken = tuple([values[place] for place in self.uses])
+        return Words(*self.form.fill(taken), self.calendar, Filled(self.form, taken))
+
+
+class Alike:
+    """What messages have in common that differ in their persons only: the facts of one of them, looked at once."""
+
+    __slots__ = ("facts", "seen")
+
+    def __init__(self, facts: MessageFacts) -> None:
+        self.facts = facts
+        #: By letter and by what stands before the token of the link: the common part of the key, the office's values.
+        self.seen: dict[tuple[str, str], tuple[Hashable, tuple[str, ...]]] = {}
 
 
 class Skeletons:
@@ -125,21 +139,21 @@ class Skeletons:
         self._others: dict[str, Callable[[MessageFacts], Hashable]] = {}
         self._given_up: set[str] = set()
 
-    def words(self, source: Source, facts: MessageFacts, render: Render) -> Words:
+    def words(self, source: Source, alike: Alike, persons: Persons, render: Render) -> Words:
         """The words of an e-mail: the same as `render` gives, mostly without rendering."""
-        values = None if facts.others or source.path in self._given_up else _personal(facts)
-        if values is None:
-            return render(facts)
-        key = self._key(source, facts, values)
+        found = None if alike.facts.others or source.path in self._given_up else self._look(source, alike, persons)
+        if found is None:
+            return render(with_persons(alike.facts, persons))
+        key, values = found
         if key not in self._kept:
-            return self._first(key, facts, values, render)
+            return self._first(key, with_persons(alike.facts, persons), values, render)
         skeleton = self._kept[key]
         if skeleton is None:
-            return render(facts)
+            return render(with_persons(alike.facts, persons))
         words = skeleton.fill(_with_escaped(values))
         if len(words.subject) > LONGEST_SUBJECT:
-            return render(facts)
-        if skeleton.used % COMPARED_EACH == 1 and (full := render(facts)) != words:
+            return render(with_persons(alike.facts, persons))
+        if skeleton.used % COMPARED_EACH == 1 and (full := render(with_persons(alike.facts, persons))) != words:
             log.error("the skeleton of %s differs from its text and is given up", source.file)
             self._given_up.add(source.path)
             return full
@@ -155,26 +169,48 @@ class Skeletons:
             _shorten(self._once, REMEMBERED)
         return render(facts)
 
-    def _key(self, source: Source, facts: MessageFacts, values: tuple[str, ...]) -> Hashable:
-        """Everything the letter may depend on besides the personal values: of these, which are the same."""
+    def _look(self, source: Source, alike: Alike, persons: Persons) -> tuple[Hashable, tuple[str, ...]] | None:
+        """The key of a letter and what is filled in, "" for what is not there.
+
+        None when a value of a person could mean something in a letter.
+        """
+        *own, link = persons
+        joined = "|".join(own)
+        if not _ALL_HARMLESS.fullmatch(joined) or not joined.isprintable():
+            return None
+        front = token = ""
+        if link:
+            parts = _TOKEN.fullmatch(link)
+            if parts is None:
+                return None
+            front, token = parts.groups()
+        known = alike.seen.get((source.path, front))
+        if known is None:
+            known = alike.seen[source.path, front] = self._common(source, alike.facts, front)
+        common, of_office = known
+        values = ("", *own, *of_office, token)
+        # Which of the values are the same, and which are not there: then they are the same as the first.
+        return (common, tuple(map(values.index, values)), len(token)), values
+
+    def _common(self, source: Source, facts: MessageFacts, front: str) -> tuple[Hashable, tuple[str, ...]]:
+        """Everything the letter may depend on besides the values that are filled in, and those of the office."""
         others = self._others.get(source.path)
         if others is None:
             words = self._shared | set(re.findall(r"\w+", source.text))
             names = [name for name in _OTHER_NAMES if name in words or name in _INDIRECT]
             others = self._others[source.path] = attrgetter(*names, "__class__")
         office = facts.office
-        return (
+        gaps = _of_office(office, (facts.portal_url, facts.survey_url, facts.verify_url, front))
+        key = (
             source.path,
             others(facts),
             _rest_of_office(office),
-            tuple([value for value, gap in zip(_office_values(office), values[OFFICE:TOKEN], strict=True) if not gap]),
+            tuple([value for value, gap in zip(_office_values(office), gaps, strict=True) if not gap]),
             *(part(getattr(facts, name)) for name, part in _IMPERSONAL.items() if getattr(facts, name) is not None),
             facts.document is None,
-            facts.optout_url[: -len(values[TOKEN])] if values[TOKEN] else "",
-            tuple([values.index(value) for value in values]),
-            tuple(map(bool, values)),
-            len(values[TOKEN]),
+            front,
         )
+        return key, gaps
 
 
 def _shorten(kept: dict[Hashable, Any], most: int) -> None:
@@ -183,36 +219,13 @@ def _shorten(kept: dict[Hashable, Any], most: int) -> None:
 
 
 #: Places of the first value of the office and of the token of the opt-out link among the values.
-OFFICE, TOKEN = 7, 12
-
-
-def _personal(facts: MessageFacts) -> tuple[str, ...] | None:
-    """What is filled in, "" for what is not there; None when a value of a person could mean something in a letter."""
-    document, case = facts.document, facts.case
-    values = (
-        facts.recipient.name,
-        facts.holder.name,
-        facts.holder.name_short,
-        document.number if document else "",
-        document.number_masked if document else "",
-        case.number if case else "",
-        case.number_masked if case else "",
-    )
-    for value in values:
-        if value and not _is_harmless(value):
-            return None
-    link = _TOKEN.fullmatch(facts.optout_url) if facts.optout_url else None
-    if facts.optout_url and not link:
-        return None
-    links = (facts.portal_url, facts.survey_url, facts.verify_url, link[1] if link else "")
-    return (*values, *_of_office(facts.office, links), link[2] if link else "")
+OFFICE, TOKEN = 8, 13
 
 
 def _is_harmless(value: str) -> bool:
-    return bool(_HARMLESS.fullmatch(value)) and value.isprintable() and " ".join(value.split()) == value
+    return bool(_HARMLESS.fullmatch(value)) and value.isprintable()
 
 
-@lru_cache(maxsize=4096)
 def _of_office(office: OfficeFacts, links: tuple[str, ...]) -> tuple[str, ...]:
     """What is filled in of an office; "" for what stays in its skeleton."""
     *words, website = _office_values(office)
@@ -223,6 +236,8 @@ def _of_office(office: OfficeFacts, links: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _with_escaped(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not _TO_ESCAPE.search("\n".join(values)):
+        return values + values
     return values + tuple([str(escape(value)) if _TO_ESCAPE.search(value) else value for value in values])
 
 
@@ -247,8 +262,14 @@ def _dissected(facts: MessageFacts, values: tuple[str, ...], render: Render, len
             gaps[stand_in] = place
             gaps.setdefault(str(escape(stand_in)), place + len(values))
     pattern = re.compile("|".join(map(re.escape, sorted(gaps, key=len, reverse=True))) or r"(?!)")
-    subject, text, html = (_part(each, pattern, gaps) for each in (words.subject, words.text, words.html))
-    return _Skeleton(subject, text, html, words.calendar)
+    whole = (words.subject, words.text, words.html)
+    uses = tuple(sorted({gaps[found] for each in whole for found in pattern.findall(each)}))
+    places = {found: uses.index(place) for found, place in gaps.items() if place in uses}
+    return _Skeleton(Form(*(_part(each, pattern, places) for each in whole)), uses, words.calendar)
+
+
+def _part(text: str, pattern: re.Pattern[str], gaps: Mapping[str, int]) -> Part:
+    return Part(tuple(pattern.split(text)), tuple([gaps[found] for found in pattern.findall(text)]))
 
 
 def _stand_in(number: int, value: str, length: int, is_token: bool) -> str:
@@ -261,16 +282,10 @@ def _stand_in(number: int, value: str, length: int, is_token: bool) -> str:
     return f"Q{number}&" + ("x" + "wq zx"[: length % 5] + "w" * length if length else "z")
 
 
-def _part(text: str, pattern: re.Pattern[str], gaps: Mapping[str, int]) -> _Part:
-    places = tuple(gaps[found] for found in pattern.findall(text))
-    return _Part(pattern.sub("\0", text).replace("%", "%%").replace("\0", "%s"), places)
-
-
 def _with(facts: MessageFacts, values: tuple[str, ...], stand_ins: list[str]) -> MessageFacts:
     """The facts with opaque stand-ins for what is personal."""
     opaque: list[str] = [_Opaque(one) if one else one for one in stand_ins]
-    to, name, short, number, masked, case_number, case_masked = opaque[:OFFICE]
-    case, document = facts.case, facts.document
+    link = facts.optout_url[: -len(values[TOKEN])] + stand_ins[TOKEN] if values[TOKEN] else ""
     # Links are looked for in the text, and must be plain strings.
     links = [str.__str__(one) if one[:8] == "https://" else None for one in stand_ins]
     office = [
@@ -278,11 +293,6 @@ def _with(facts: MessageFacts, values: tuple[str, ...], stand_ins: list[str]) ->
         for place, value in zip(range(OFFICE, TOKEN), _office_values(facts.office), strict=True)
     ]
     return replace(
-        facts,
+        with_persons(facts, Persons._make([*opaque[1:OFFICE], link])),
         office=cast(OfficeFacts, _StandInOffice(facts.office, office)),
-        recipient=replace(facts.recipient, name=to),
-        holder=HolderFacts(name, short),
-        document=replace(document, number=number, number_masked=masked) if document else None,
-        case=replace(case, number=case_number, number_masked=case_masked) if case else None,
-        optout_url=facts.optout_url[: -len(values[TOKEN])] + stand_ins[TOKEN] if values[TOKEN] else "",
     )

@@ -1,7 +1,9 @@
 """The templates of a folder, compiled once, and the messages composed from them."""
 
+import re
 import traceback
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
@@ -14,14 +16,18 @@ from notifier.messages import checking
 from notifier.messages.email import Words, build_email, write_words
 from notifier.messages.envelope import Envelope
 from notifier.messages.facts import (
+    NAMES,
     CaseFacts,
     DocumentFacts,
     HolderFacts,
     ItemFacts,
     MessageFacts,
     OfficeFacts,
+    Persons,
     RecipientFacts,
     names_for_template,
+    persons_of,
+    with_persons,
 )
 from notifier.messages.languages import first_available, preferences
 from notifier.messages.letter import Paragraph
@@ -31,7 +37,7 @@ from notifier.messages.masking import refuse_full_numbers
 from notifier.messages.placeholders import missing
 from notifier.messages.sandbox import TemplateEnvironment, build_environment, one_line
 from notifier.messages.segments import is_plain, plain, segments
-from notifier.messages.skeleton import Skeletons
+from notifier.messages.skeleton import Alike, Skeletons
 from notifier.messages.translations import language_faults
 from notifier.messages.whatsapp import LONGEST_BODY, Variable, fill
 from notifier.model import Channel, EmailMessage, Message, SmsMessage, WhatsAppMessage
@@ -54,7 +60,9 @@ class Templates:
             if source.language in self._environments
             and (source.channel is not Channel.WHATSAPP or source.manifest is not None)
         }
+        self._wanted: dict[str, list[str]] = {}
         self._skeletons = Skeletons("\n".join(text for text, _ in library.shared.values()))
+        self._choose_language = lru_cache(maxsize=4096)(self._language_of)
         self._languages: dict[tuple[str, Channel], frozenset[str]] = {}
         for name, channel, language in self._sources:
             known = self._languages.get((name, channel), frozenset())
@@ -90,10 +98,13 @@ class Templates:
 
         Raises TemplateError when the template does not exist in this channel at all.
         """
-        found = first_available(preferences(wanted, nationality), self.languages(name, channel))
+        found = self._choose_language(name, channel, wanted, nationality)
         if found is None:
             raise TemplateError(f"there is no template {name!r} for {channel}")
         return found
+
+    def _language_of(self, name: str, channel: Channel, wanted: str | None, nationality: str | None) -> str | None:
+        return first_available(preferences(wanted, nationality), self.languages(name, channel))
 
     def placeholder_sids(self) -> list[str]:
         """WhatsApp files that still hold the content_sid this product ships with: no provider knows them."""
@@ -106,11 +117,18 @@ class Templates:
         Raises TemplateError when there is no such template, a value is missing, or a secret would leave; the text
         names file, line and placeholder, never a value.
         """
+        return self.compose_alike(name, channel, language, Alike(facts), persons_of(facts), envelope)
+
+    def compose_alike(
+        self, name: str, channel: Channel, language: str, alike: Alike, persons: Persons, envelope: Envelope
+    ) -> Message:
+        """The same of what one message shares with others and of its own persons; `alike` is kept by the caller."""
         source = self._sources.get((name, channel, language))
         if source is None:
             raise TemplateError(f"there is no template {name!r} for {channel} in {language!r}")
         if channel is Channel.EMAIL:
-            return self._compose_email(source, facts, envelope)
+            return self._compose_email(source, alike, persons, envelope)
+        facts = with_persons(alike.facts, persons)
         compose = self._compose_sms if channel is Channel.SMS else self._compose_whatsapp
         message = compose(source, facts, envelope)
         refuse_full_numbers(message.text, facts)
@@ -126,8 +144,17 @@ class Templates:
         languages = language_faults(self.library)
         return sorted({*self._faults, *(fault for fault in rendered if fault.file not in broken), *languages})
 
+    def _names(self, source: Source, facts: MessageFacts) -> dict[str, object]:
+        """The names that its text, or one that it may include, can ask for: a short text asks for a handful."""
+        wanted = self._wanted.get(source.file)
+        if wanted is None:
+            texts = "\n".join(text for text, _ in (*self.library.shared.values(), *_files_of(source).values()))
+            words = set(re.findall(r"\w+", texts))
+            wanted = self._wanted[source.file] = [name for name in NAMES if name in words]
+        return names_for_template(facts, wanted)
+
     def _compose_sms(self, source: Source, facts: MessageFacts, envelope: Envelope) -> SmsMessage:
-        text = one_line(self._render(source, source.path, names_for_template(facts)))
+        text = one_line(self._render(source, source.path, self._names(source, facts)))
         # A text written in GSM-7 stays in it: a name with one foreign letter must not double the price.
         if is_plain(source.text):
             text = plain(text)
@@ -136,7 +163,7 @@ class Templates:
 
     def _compose_whatsapp(self, source: Source, facts: MessageFacts, envelope: Envelope) -> WhatsAppMessage:
         assert source.manifest is not None
-        names = names_for_template(facts)
+        names = self._names(source, facts)
         values = {
             each.number: one_line(self._render(source, _variable_path(source, each), names))
             for each in source.manifest.variables
@@ -156,11 +183,12 @@ class Templates:
             text,
         )
 
-    def _compose_email(self, source: Source, facts: MessageFacts, envelope: Envelope) -> EmailMessage:
+    def _compose_email(self, source: Source, alike: Alike, persons: Persons, envelope: Envelope) -> EmailMessage:
         def render(facts: MessageFacts) -> Words:
             return self._words(source, facts)
 
-        return build_email(self._skeletons.words(source, facts, render), facts, envelope, source.language)
+        words = self._skeletons.words(source, alike, persons, render)
+        return build_email(words, alike.facts, persons.case or persons.document, envelope, source.language)
 
     def _words(self, source: Source, facts: MessageFacts) -> Words:
         names = names_for_template(facts)

@@ -34,7 +34,10 @@ class _Answer:
 
 
 class Alike:
-    """What the rules of one set say at one instant. Lives as long as one plan or one batch of a worker, no longer."""
+    """What the rules of one set say at one instant. Lives as long as one plan, or the batches of one second.
+
+    Several threads may ask.
+    """
 
     def __init__(
         self,
@@ -53,7 +56,7 @@ class Alike:
         self.kinds = 0  # how many were decided on
         self._reads: dict[int, Reads] = {}
         self._known: dict[Hashable, _Answer] = {}
-        self._offices: dict[OfficeId, tuple[OfficeCalendar, int]] = {}
+        self._offices: dict[OfficeId, tuple[Office, OfficeCalendar, int]] = {}
         self._lasting = lasting or Lasting(rules, adult_age)
 
     def decide(self, rule: Rule, subject: Subject, ledger: Sequence[Entry], *, until: datetime) -> Sequence[Decision]:
@@ -94,7 +97,9 @@ class Alike:
         reads = self._reads.get(id(rule)) or self.reads_of(rule)
         if not self.share or subject.kind is SubjectKind.CASE or reads.is_alone:
             return None
-        calendar, office_class = self._offices.get(subject.office.id) or self.class_of(subject.office)
+        office, calendar, office_class = self._offices.get(subject.office.id) or self._office(subject.office)
+        if office is not subject.office:  # it has changed since
+            office, calendar, office_class = self._office(subject.office)
         key, parties = reads.kind_of(subject, ledger, calendar, office_class)
         known = self._known.get((id(rule), key))
         if known is None:
@@ -129,8 +134,12 @@ class Alike:
 
     def class_of(self, office: Office) -> tuple[OfficeCalendar, int]:
         """The calendar of an office, and the number of those that compute alike."""
+        _, calendar, number = self._office(office)
+        return calendar, number
+
+    def _office(self, office: Office) -> tuple[Office, OfficeCalendar, int]:
         calendar = self.calendar_of(office)
-        self._offices[office.id] = found = calendar, self._lasting.number(office, calendar)
+        self._offices[office.id] = found = office, calendar, self._lasting.number(office, calendar)
         return found
 
 

@@ -165,6 +165,14 @@ def birthday_in(born: date, year: int) -> date:
         return date(year, 2, 28)
 
 
+def latest_birth(age: int, day: date) -> date:
+    """The last date of birth of those who are that old on a day; who was born on it or before is, nobody else (S14)."""
+    born = date(max(day.year - age, 1), day.month, min(day.day, 28)) + timedelta(days=4)
+    while age_on(born, day) < age and born > date.min:
+        born -= timedelta(days=1)
+    return born
+
+
 def is_minor(party: Party | None, day: date, adult_age: int) -> bool:
     """Under age on that day; an unknown birth date means an adult."""
     return party is not None and party.birth_date is not None and age_on(party.birth_date, day) < adult_age

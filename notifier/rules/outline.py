@@ -7,13 +7,13 @@ are of one sort, and `decide` is asked once for each. What an outline cannot tel
 
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from operator import itemgetter
 from typing import Any
 
 from notifier.model import SubjectKind
-from notifier.rules.facts import age_on
-from notifier.rules.reads import BIRTH, Reads
+from notifier.rules.facts import latest_birth
+from notifier.rules.reads import BEHIND, BIRTH, Reads
 
 #: The values of a row, under the words of rules; a store may give them in any form that is equal where they are.
 WORDS = (
@@ -30,17 +30,6 @@ WORDS = (
     "holder.language",
     "holder.kind",
 )
-#: Which of the values decide a derived field of a permit without relevant documents or cases beside it.
-BEHIND = {
-    "status": ("status",),
-    "extendable": ("extendable", "extensions left"),
-    "open case": (),
-    "case.service": (),
-    "case.state": (),
-    "holder.nationality": ("holder.nationality",),
-    "holder.language": ("holder.language",),
-    "holder.kind": ("holder.kind",),
-}
 CASE_FIELDS = frozenset({"open case", "case.service", "case.state"})
 
 Stored = Callable[[date], Any]
@@ -101,11 +90,3 @@ def is_possible(reads: Reads) -> bool:
     is_ours = reads.rule.subject is SubjectKind.PERMIT and not reads.is_alone
     asks_desks = any(role == "officer" or role.endswith("desk") for role in reads.roles)
     return is_ours and not asks_instants and not asks_desks and BEHIND.keys() >= set(reads.derived)
-
-
-def latest_birth(age: int, day: date) -> date:
-    """The last date of birth of those who are that old on a day; who was born on it or before is, nobody else (S14)."""
-    born = date(max(day.year - age, 1), day.month, min(day.day, 28)) + timedelta(days=4)
-    while age_on(born, day) < age and born > date.min:
-        born -= timedelta(days=1)
-    return born

@@ -1,6 +1,5 @@
 """What of a subject has a say in one rule: two subjects that are alike in it are told the same, to the minute."""
 
-from bisect import bisect_right
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, fields, is_dataclass
@@ -9,7 +8,7 @@ from typing import TypeVar
 
 from notifier.calendar.office import OfficeCalendar
 from notifier.model import Entry, Office, Party, RoleHeld, Subject, SubjectKind
-from notifier.rules.facts import DERIVED, View, age_on
+from notifier.rules.facts import DERIVED, View, latest_birth
 from notifier.rules.fields import RECIPIENTS
 from notifier.rules.places import base_field
 from notifier.rules.recipients import FRONT_DESK
@@ -41,6 +40,19 @@ MEANT: Mapping[str, tuple[str, ...]] = {
     "payer": ("payer", "guardian"),
     "officer": ("officer", FRONT_DESK),
 }
+#: Which stored fields decide a derived field of a permit without other documents or cases beside it.
+BEHIND: Mapping[str, tuple[str, ...]] = {
+    "status": ("status",),
+    "extendable": ("extendable", "extensions left"),
+    "open case": (),
+    "case.service": (),
+    "case.state": (),
+    "holder.nationality": ("holder.nationality",),
+    "holder.language": ("holder.language",),
+    "holder.kind": ("holder.kind",),
+}
+#: The derived fields that its facts alone decide then.
+PLAIN = frozenset(name for name in BEHIND if not name.startswith("holder."))
 
 T = TypeVar("T")
 #: A key, and the parties that its recipients are numbered by.
@@ -64,6 +76,7 @@ class Reads:
         self.asked = frozenset(_fields(conditions))
         self.fields = sorted(self.asked - {AGE, *RECIPIENTS} - DERIVED)
         self.derived = sorted((self.asked & DERIVED) - {AGE, *RECIPIENTS})
+        self.plain = self._plain()
         self.fields_of_others = sorted(set(_fields_of_others(conditions)))
         self.anchors = set(_found(rule, Anchor))
         self.is_halfway = any(isinstance(step.send, Halfway) for step in rule.steps)
@@ -83,12 +96,19 @@ class Reads:
         self.asks_role_days = at_once and bool(asked)
         self.ages = None if at_once and AGE in self.asked else _ages(conditions, adult_age)
         self._days: dict[str, tuple[date, date]] = {}
+        self._latest: dict[date, list[date]] = {}  # the latest births of the ages that matter
         self._bases: dict[tuple[str, object], tuple[str, ...]] = {}
+
+    def _plain(self) -> tuple[str, ...] | None:
+        """The stored fields that say all of a permit without other documents or cases beside it; None: more does."""
+        is_plain = self.rule.subject is SubjectKind.PERMIT and PLAIN.issuperset(self.derived)
+        behind = {word for name in self.derived for word in BEHIND[name]} if is_plain else ()
+        return (*self.fields, *sorted(behind)) if is_plain else None
 
     def at(self, span: Span) -> "Reads":
         """The same within another span; what does not depend on it is not worked out again."""
         other = copy(self)
-        other.span, other._days = span, {}
+        other.span, other._days, other._latest = span, {}, {}
         return other
 
     def kind_of(
@@ -103,15 +123,12 @@ class Reads:
         )
         key: tuple[Hashable, ...] = (
             office_class,
+            kind,
             held,
             self._birth(subject, BIRTH in bases, first, last),
-            tuple(map(facts.get, self.fields)),
             tuple(map(facts.get, bases)),
-            kind,
+            self._values(subject, calendar),
         )
-        if self.derived or self.fields_of_others:
-            view = View(subject, self.span.since, calendar, self.rules, self.rule)
-            key += (tuple([view.value(field) for field in self.derived]), self._others(view))
         if subject.kind is SubjectKind.CASE:
             stays = tuple((stay.state, stay.began_at, stay.ended_at) for stay in subject.stays)
             key += (stays, self._history(subject, bases))
@@ -124,6 +141,17 @@ class Reads:
         if self.is_alone or (entries and subject.kind is SubjectKind.CASE):
             key += (subject.id,)
         return key, parties
+
+    def _values(self, subject: Subject, calendar: OfficeCalendar) -> Hashable:
+        """What conditions ask about."""
+        facts = subject.facts
+        if self.plain is not None and not subject.others and not subject.cases:
+            return tuple(map(facts.get, self.plain))
+        stored = tuple(map(facts.get, self.fields))
+        if not self.derived and not self.fields_of_others:
+            return stored
+        view = View(subject, self.span.since, calendar, self.rules, self.rule)
+        return stored, tuple([view.value(field) for field in self.derived]), self._others(view)
 
     def _days_at(self, calendar: OfficeCalendar) -> tuple[date, date]:
         """The days of the span on the clock of an office."""
@@ -157,10 +185,17 @@ class Reads:
         born, is_dead = holder.birth_date, holder.deceased_on is not None
         if born is None or is_anchor or self.ages is None:
             return born, is_dead
-        young = old = bisect_right(self.ages, age_on(born, first))
+        young = old = self._age(born, first)
         if first != last:
-            old = bisect_right(self.ages, age_on(born, last))
+            old = self._age(born, last)
         return (young if young == old else born), is_dead
+
+    def _age(self, born: date, day: date) -> int:
+        """How many of the ages that matter somebody has reached on a day."""
+        latest = self._latest.get(day)
+        if latest is None:
+            latest = self._latest[day] = [latest_birth(age, day) for age in self.ages or ()]
+        return sum([born <= one for one in latest])
 
     def _others(self, view: View) -> Hashable:
         if not self.fields_of_others:

@@ -8,10 +8,25 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Table, any_, func, literal, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    Table,
+    any_,
+    bindparam,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
-from notifier.store.types import Ids
+from notifier.store.types import Ids, Words
 
 #: Values of one statement that has a parameter for each; SQLite allows 32,766, and the widest table has 18 columns.
 PORTION = 500
@@ -51,6 +66,65 @@ def among(connection: Connection, column: Column[Any], values: Sequence[Any]) ->
         return column == any_(literal(list(values), Ids() if are_ids else postgresql.ARRAY(column.type)))
     listed = func.json_each(json.dumps(list(values))).table_valued("value")
     return column.in_(select(listed.c.value))
+
+
+def one_of(column: Column[Any], name: str = "ids") -> ColumnElement[bool]:
+    """The same of a statement that is built once: what the column must be among is its parameter `name`."""
+    return _OneOf(column, _listed(column, name))
+
+
+def none_of(column: Column[Any], name: str) -> ColumnElement[bool]:
+    """The column is not among those of the parameter `name`."""
+    return _NoneOf(column, _listed(column, name))
+
+
+def _listed(column: Column[Any], name: str) -> ColumnElement[Any]:
+    return bindparam(name, type_=Ids() if isinstance(column.type, BigInteger) else Words())
+
+
+class _Among(FunctionElement[bool]):
+    """Each database has its own words for it, found when the statement is compiled."""
+
+    type = Boolean()
+    inherit_cache = True
+
+    def self_group(self, against: object = None) -> Any:
+        """As it stands: SQLAlchemy would write `= 1` behind it for SQLite, which then could use no index."""
+        return self
+
+
+class _OneOf(_Among):
+    inherit_cache = True
+
+
+class _NoneOf(_Among):
+    """PostgreSQL would compare each row with each of an array; of a query it makes a table of hashes."""
+
+    inherit_cache = True
+
+
+@compiles(_OneOf, "postgresql")
+def _any_of_array(element: _OneOf, compiler: SQLCompiler, **kw: Any) -> str:
+    return "{} = ANY ({})".format(*_written(element, compiler, kw))
+
+
+@compiles(_NoneOf, "postgresql")
+def _not_in_array(element: _NoneOf, compiler: SQLCompiler, **kw: Any) -> str:
+    return "{} NOT IN (SELECT unnest({}))".format(*_written(element, compiler, kw))
+
+
+@compiles(_OneOf, "sqlite")
+def _in_json(element: _OneOf, compiler: SQLCompiler, **kw: Any) -> str:
+    return "{} IN (SELECT value FROM json_each({}))".format(*_written(element, compiler, kw))  # noqa: S608
+
+
+@compiles(_NoneOf, "sqlite")
+def _not_in_json(element: _NoneOf, compiler: SQLCompiler, **kw: Any) -> str:
+    return "{} NOT IN (SELECT value FROM json_each({}))".format(*_written(element, compiler, kw))  # noqa: S608
+
+
+def _written(element: _Among, compiler: SQLCompiler, kw: Mapping[str, Any]) -> list[str]:
+    return [compiler.process(one, **kw) for one in element.clauses]
 
 
 def rows_by(connection: Connection, table: Table, key: Column[Any], values: Iterable[Any]) -> dict[Any, Row]:

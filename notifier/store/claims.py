@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, func, or_, select, union_all, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, or_, select, union_all, update
 
-from notifier.model import NotificationId, NotificationState, PartyId, Reason, StepKey
+from notifier.model import NOTIFICATION_STATES, NotificationId, NotificationState, PartyId, Reason, StepKey
 from notifier.store import tables as t
-from notifier.store.bulk import among
+from notifier.store.bulk import among, none_of, one_of
 from notifier.store.many import insert_once_each
 from notifier.store.outbox import OPEN
 from notifier.store.subjects import chunks
+from notifier.store.types import Instant
 
 N = t.notification.c
 CAP = t.cap_use.c
@@ -62,34 +63,59 @@ class Claimed:
 #: The columns of a claim in the order of its fields, and the place of the state among them.
 CLAIMED = tuple(N[name] for name in Claimed.__dataclass_fields__)
 STATE = list(Claimed.__dataclass_fields__).index("state")
+NOW = bindparam("now", type_=Instant())
+_DUE = select(N.id).where(one_of(N.id), N.next_attempt_at <= NOW, N.state.in_([state.value for state in OPEN]))
+_TAKE = (
+    update(t.notification)
+    .values(attempt=N.attempt + 1, next_attempt_at=bindparam("until", type_=Instant()), updated_at=NOW)
+    .returning(*CLAIMED)
+)
+#: The ids are picked once and locked; inside IN (...) another plan may run the sub-select again.
+_PICKED = func.array(_DUE.order_by(N.id).with_for_update(skip_locked=True).scalar_subquery())
+CLAIM = {"postgresql": _TAKE.where(N.id == func.any(_PICKED)), "sqlite": _TAKE.where(N.id.in_(_DUE))}
 
 
 def claim(connection: Connection, ids: Sequence[NotificationId], *, now: datetime, lease: timedelta) -> list[Claimed]:
     """Take what is due among the ids. The claim counts the attempt and sets the next one: no rescuer is needed."""
-    wanted = select(N.id).where(
-        among(connection, N.id, ids), N.next_attempt_at <= now, N.state.in_([state.value for state in OPEN])
-    )
-    if connection.dialect.name == "postgresql":
-        # The ids are picked once and locked; inside IN (...) another plan may run the sub-select again.
-        picked = wanted.order_by(N.id).with_for_update(skip_locked=True)
-        condition = N.id == func.any(func.array(picked.scalar_subquery()))
-    else:
-        condition = N.id.in_(wanted)
-    statement = (
-        update(t.notification)
-        .where(condition)
-        .values(attempt=N.attempt + 1, next_attempt_at=now + lease, updated_at=now)
-        .returning(*CLAIMED)
-    )
-    found = [_claimed(row) for row in connection.execute(statement)]
+    asked = {"ids": ids, "now": now, "until": now + lease}
+    found = [_claimed(row) for row in connection.execute(CLAIM[connection.dialect.name], asked).all()]
     return sorted(found, key=lambda claimed: (not claimed.urgent, claimed.useful_until or now, claimed.id))
 
 
 def _claimed(row: Sequence[Any]) -> Claimed:
     """Of a row that begins with the columns CLAIMED."""
     values: list[Any] = list(row[: len(CLAIMED)])
-    values[STATE] = NotificationState(values[STATE])
+    values[STATE] = NOTIFICATION_STATES[values[STATE]]
     return Claimed(*values)
+
+
+def _companions() -> Select[Any]:
+    home, mate = t.party.alias("home"), t.party.alias("mate")
+    mates = select(home.c.id).join(mate, mate.c.household == home.c.household).where(one_of(mate.c.id, "persons"))
+    held = [reason.value for reason in WAITS_FOR_ITSELF]
+    return (
+        select(*CLAIMED, t.party.c.household)
+        .join(t.party, t.party.c.id == N.party_id)
+        .where(
+            N.party_id.in_(union_all(select(mate.c.id).where(one_of(mate.c.id, "persons")), mates)),
+            none_of(N.id, "claimed"),
+            N.first_sent_at.is_(None),
+            one_of(N.rule, "rules"),
+            N.state == NotificationState.SCHEDULED.value,
+            N.next_attempt_at.is_not(None),
+            N.forced.is_(False),
+            N.moment <= bindparam("longest", type_=Instant()),
+            or_(N.reason.is_(None), N.reason.not_in(held), N.next_attempt_at <= NOW),
+        )
+        .order_by(N.id)
+    )
+
+
+COMPANIONS = _companions()
+OPEN_ONES = select(*CLAIMED).where(
+    one_of(N.id), N.next_attempt_at.is_not(None), N.state.in_([state.value for state in OPEN])
+)
+ATTEMPTS = select(N.id, N.attempt, N.state).where(one_of(N.id)).order_by(N.id).with_for_update()
 
 
 def find_companions(connection: Connection, claimed: Sequence[Claimed], *, now: datetime) -> list[Claimed]:
@@ -100,44 +126,31 @@ def find_companions(connection: Connection, claimed: Sequence[Claimed], *, now: 
     """
     if not claimed:
         return []
-    home = t.party.alias("home")
-    mine = sorted({one.party_id for one in claimed})
-    are_mine = among(connection, t.party.c.id, mine)
-    mates = select(home.c.id).join(t.party, t.party.c.household == home.c.household).where(are_mine)
-    held = [reason.value for reason in WAITS_FOR_ITSELF]
-    query = (
-        select(*CLAIMED, t.party.c.household)
-        .join(t.party, t.party.c.id == N.party_id)
-        .where(
-            N.party_id.in_(union_all(select(t.party.c.id).where(are_mine), mates)),
-            ~among(connection, N.id, sorted(one.id for one in claimed)),
-            N.first_sent_at.is_(None),
-            N.rule.in_(sorted({one.rule for one in claimed})),
-            N.state == NotificationState.SCHEDULED.value,
-            N.next_attempt_at.is_not(None),
-            N.forced.is_(False),
-            N.moment <= now + LONGEST_DAY,
-            or_(N.reason.is_(None), N.reason.not_in(held), N.next_attempt_at <= now),
-        )
-        .order_by(N.id)
-    )
+    asked = {
+        "claimed": [one.id for one in claimed],
+        "persons": {one.party_id for one in claimed},
+        "rules": {one.rule for one in claimed},
+        "now": now,
+        "longest": now + LONGEST_DAY,
+    }
+    rows = connection.execute(COMPANIONS, asked).all()
+    if not rows:
+        return []
     persons = {(one.rule, one.office_id, one.party_id) for one in claimed}
     rules = {(one.rule, one.office_id) for one in claimed}
+    found = [(_claimed(row), row.household) for row in rows]
     return [
-        _claimed(row)
-        for row in connection.execute(query)
-        if (row.rule, row.office_id, row.party_id) in persons
-        or (row.household is not None and (row.rule, row.office_id) in rules)
+        one
+        for one, household in found
+        if (one.rule, one.office_id, one.party_id) in persons
+        or (household is not None and (one.rule, one.office_id) in rules)
     ]
 
 
 def read_open(connection: Connection, ids: Iterable[NotificationId]) -> list[Claimed]:
     """Those of some notifications that are still under way, as they stand; they are not taken in hand."""
-    found: list[Claimed] = []
-    for chunk in chunks(ids):
-        query = select(*CLAIMED).where(among(connection, N.id, chunk), N.next_attempt_at.is_not(None))
-        found += [_claimed(row) for row in connection.execute(query) if row.state in OPEN]
-    return found
+    rows = [row for chunk in chunks(ids) for row in connection.execute(OPEN_ONES, {"ids": chunk}).all()]
+    return [_claimed(row) for row in rows]
 
 
 def lock_open(connection: Connection, ids: Iterable[NotificationId]) -> dict[NotificationId, int]:
@@ -145,12 +158,8 @@ def lock_open(connection: Connection, ids: Iterable[NotificationId]) -> dict[Not
 
     Who claimed one at another attempt does not hold it any more: this is the fence.
     """
-    attempts: dict[NotificationId, int] = {}
-    for chunk in chunks(ids):
-        mine = among(connection, N.id, chunk)
-        query = select(N.id, N.attempt, N.state).where(mine).order_by(N.id).with_for_update()
-        attempts |= {NotificationId(row.id): row.attempt for row in connection.execute(query) if row.state in OPEN}
-    return attempts
+    rows = [row for chunk in chunks(ids) for row in connection.execute(ATTEMPTS, {"ids": chunk}).all()]
+    return {NotificationId(key): attempt for key, attempt, state in rows if state in OPEN}
 
 
 def take_over(connection: Connection, ids: Iterable[NotificationId], *, now: datetime, lease: timedelta) -> None:

@@ -3,10 +3,11 @@
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, union_all, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from notifier.model import (
     DELIVERY_MOVES,
@@ -16,9 +17,12 @@ from notifier.model import (
     DeliveryId,
     DeliveryState,
     EmailMessage,
+    Filled,
+    Form,
     Message,
     NotificationId,
     Outcome,
+    Part,
     Reason,
     Rejected,
     SmsMessage,
@@ -32,12 +36,15 @@ from notifier.store.subjects import chunks
 
 D = t.delivery.c
 M = t.delivery_member.c
+L = t.letter.c
 #: Widths of the columns for a provider's words.
 CODE_LENGTH = 16
 REFERENCE_LENGTH = 128
 #: What stands in `detail` of a delivery that is written and not begun: its provider knows nothing of it for sure. Who
 #: marks nothing (an older version) leaves it out, and then it counts as begun.
 NOT_BEGUN = "not begun"
+#: What a delivery keeps to itself when a notification begins anew with a copy of it.
+NOT_COPIED = ("id", "message", "letter", "reference")
 _IS_UNBEGUN = (D.state == DeliveryState.ATTEMPTING.value, D.detail == NOT_BEGUN)
 
 
@@ -76,7 +83,8 @@ def read_deliveries(connection: Connection, ids: Iterable[NotificationId]) -> di
         wanted = set(chunk)
         members = _members(connection, select(deliveries_of(connection, chunk).c.delivery_id))
         mine = or_(among(connection, D.notification_id, chunk), among(connection, D.id, list(members)))
-        current = select(t.delivery).where(mine, D.rung >= 0)
+        with_form = t.delivery.outerjoin(t.letter, L.key == D.letter)
+        current = select(t.delivery, L.form).select_from(with_form).where(mine, D.rung >= 0)
         for row in connection.execute(current.order_by(D.id)):
             one = _delivery(row, (row.notification_id, *members.get(row.id, ())))
             for key in one.tells:
@@ -124,11 +132,35 @@ def _delivery(row: Row[Any], tells: Sequence[int]) -> Delivery:
         reason=Reason(row.reason) if row.reason else None,
         reference=row.reference,
         attempted_at=row.attempted_at,
-        message=row.message,
+        message=_whole(row),
         language=row.language,
         tells=tuple(NotificationId(key) for key in tells),
         has_begun=row.state != DeliveryState.ATTEMPTING.value or row.detail != NOT_BEGUN,
     )
+
+
+def _whole(row: Row[Any]) -> Mapping[str, Any] | None:
+    """A message with the form that its words come from; None when it is not kept any more."""
+    if row.letter is None or row.message is None:
+        return row.message  # type: ignore[no-any-return]
+    return None if row.form is None else {**row.message, "form": row.form}
+
+
+def keep_letters(connection: Connection, forms: Iterable[Form], *, on: date) -> None:
+    """Write the forms of deliveries that follow in the same transaction, and that they are used on this day (UTC)."""
+    wanted = {form.key: form for form in forms}
+    if not wanted:
+        return
+    known = set(connection.execute(select(L.key).where(L.key.in_(wanted), L.used_on >= on)).scalars())
+    rows = [
+        {"key": key, "form": [[one.pieces, one.places] for one in (form.subject, form.text, form.html)], "used_on": on}
+        for key, form in sorted(wanted.items())
+        if key not in known
+    ]
+    if rows:
+        made: Any = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(t.letter)
+        fresh = {"used_on": made.excluded.used_on}
+        connection.execute(made.on_conflict_do_update(index_elements=[L.key], set_=fresh), rows)
 
 
 def draw_ids(connection: Connection, count: int) -> list[DeliveryId]:
@@ -194,7 +226,7 @@ def set_aside(connection: Connection, key: NotificationId) -> None:
         others = [other for other in one.tells if other != key]
         if others:
             row = connection.execute(select(t.delivery).where(D.id == one.id)).one()
-            copied = {name: value for name, value in row._mapping.items() if name not in ("id", "message", "reference")}
+            copied = {name: value for name, value in row._mapping.items() if name not in NOT_COPIED}
             connection.execute(insert(t.delivery).values({**copied, "notification_id": key}))
             leader = one.notification_id if one.notification_id != key else others[0]
             gone = (M.delivery_id == one.id, M.notification_id.in_([key, leader]))
@@ -263,10 +295,18 @@ def clean(text: str, length: int = 500) -> str | None:
 
 
 def pack(message: Message) -> dict[str, Any]:
-    """A message as JSON: its fields by name, and which kind it is. `dataclasses.asdict` takes ten times as long."""
+    """A message as JSON: its fields by name, and which kind it is. `dataclasses.asdict` takes ten times as long.
+
+    Of words that come from a form only what stands in its gaps; `keep_letters` keeps the form.
+    """
     packed: dict[str, Any] = {name: getattr(message, name) for name in message.__slots__}
     packed["kind"] = type(message).__name__
     if isinstance(message, EmailMessage):
+        filled = packed.pop("filled")
+        if filled is not None:
+            for name in ("subject", "text", "html"):
+                del packed[name]
+            packed["values"] = filled.values
         packed["headers"] = dict(message.headers)
         packed["attachments"] = [
             {
@@ -282,7 +322,7 @@ def pack(message: Message) -> dict[str, Any]:
 
 
 def unpack(packed: Mapping[str, Any], delivery_id: DeliveryId) -> Message:
-    """The same message again, for another delivery."""
+    """The same message again, for another delivery; `packed` has its form with it, if it came from one."""
     values = {key: value for key, value in packed.items() if key != "kind"} | {"delivery_id": delivery_id}
     match packed["kind"]:
         case "SmsMessage":
@@ -290,6 +330,10 @@ def unpack(packed: Mapping[str, Any], delivery_id: DeliveryId) -> Message:
         case "WhatsAppMessage":
             return WhatsAppMessage(**values)
         case _:
+            if "form" in values:
+                form = Form(*(Part(tuple(pieces), tuple(places)) for pieces, places in values.pop("form")))
+                filled = values["filled"] = Filled(form, tuple(values.pop("values")))
+                values["subject"], values["text"], values["html"] = form.fill(filled.values)
             values["attachments"] = tuple(
                 Attachment(one["filename"], one["content_type"], base64.b64decode(one["content"]))
                 for one in values["attachments"]

@@ -12,6 +12,7 @@ from operator import is_
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Connection,
     Executable,
@@ -26,6 +27,8 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+
+from notifier.store.types import Ids
 
 Values = Mapping[str, Any]
 Names = tuple[str, ...]
@@ -72,8 +75,8 @@ def insert_once_each(connection: Connection, table: Table, rows: Sequence[Values
     if connection.dialect.name == "postgresql":
         names = tuple(rows[0])
         differing, values = _columns(names, rows)
-        return set(connection.execute(_insert_all_free(table, names, differing, answer), values).scalars())
-    return set(connection.execute(_insert_one_free(table, answer), [dict(row) for row in rows]).scalars())
+        return set(connection.execute(_insert_all_free(table, names, differing, answer), values).scalars().all())
+    return set(connection.execute(_insert_one_free(table, answer), [dict(row) for row in rows]).scalars().all())
 
 
 def replace_each(connection: Connection, table: Table, rows: Sequence[Values], key: str) -> None:
@@ -149,7 +152,7 @@ def _draw(table: Table) -> Executable:
 
 def _arrays(table: Table, names: Names) -> Any:
     """The rows as a table of PostgreSQL: one array for each column."""
-    arrays = [bindparam(_new(name), type_=postgresql.ARRAY(_type(table.c[name]), dimensions=1)) for name in names]
+    arrays = [bindparam(_new(name), type_=_array_of(table.c[name])) for name in names]
     columns = [column(name, _type(table.c[name])) for name in names]
     return func.unnest(*arrays).table_valued(*columns).render_derived("new")
 
@@ -191,6 +194,10 @@ def _new(name: str) -> str:
 
 def _value(table: Table, name: str) -> Any:
     return bindparam(_new(name), type_=_type(table.c[name]))
+
+
+def _array_of(of: Column[Any]) -> Any:
+    return Ids() if isinstance(of.type, BigInteger) else postgresql.ARRAY(_type(of), dimensions=1)
 
 
 def _type(of: Column[Any]) -> Any:

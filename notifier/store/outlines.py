@@ -19,7 +19,8 @@ from notifier.rules.outline import WORDS
 from notifier.store import tables as t
 from notifier.store.bulk import among
 from notifier.store.engine import reading
-from notifier.store.subjects import ANCHOR_WORDS, PERMIT_FACTS, read_entries
+from notifier.store.subject_rows import ANCHOR_WORDS, PERMIT_FACTS
+from notifier.store.subjects import read_entries
 
 P, H, R = t.permit.c, t.party.c, t.role.c
 KIND = SubjectKind.PERMIT

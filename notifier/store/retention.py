@@ -1,15 +1,16 @@
 """What is not needed any more: texts first, then the rows of persons; figures without persons remain."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, Connection, String, cast, delete, exists, func, insert, null, select, update
 
 from notifier.model import DeliveryState
 from notifier.store import tables as t
-from notifier.store.subjects import chunks
+from notifier.store.subjects import CHUNK, chunks
 
 N, D, M, P = t.notification.c, t.delivery.c, t.delivery_member.c, t.past_notification.c
+L = t.letter.c
 #: What is known of a message in these states will not change because its text is gone.
 OPEN = (DeliveryState.ATTEMPTING.value, DeliveryState.UNKNOWN.value)
 
@@ -28,7 +29,7 @@ def blank_messages(connection: Connection, before: datetime, *, after: int, most
         found = select(D.id).where(*old, cast(D.message, String) != "null")  # as JSON writes what is blanked
         wanted = list(connection.execute(found.order_by(D.id).with_for_update()).scalars())
         if wanted:
-            connection.execute(update(t.delivery).where(D.id.in_(wanted)).values(message=null()))
+            connection.execute(update(t.delivery).where(D.id.in_(wanted)).values(message=null(), letter=null()))
             blanked += len(wanted)
     return blanked, ids[-1] if len(ids) == most else None
 
@@ -105,6 +106,20 @@ def _move_out(connection: Connection, ids: Sequence[int]) -> None:
     done_with = (t.work_item.c.notification_id.in_(ids), t.work_item.c.closed_at.is_not(None))
     connection.execute(delete(t.work_item).where(*done_with))  # what nobody has looked at stays on the list
     connection.execute(delete(t.notification).where(N.id.in_(ids)))
+
+
+def letters_before(connection: Connection, day: date) -> int:
+    """Remove forms of e-mails that were last used before a day (UTC) and that no kept message needs; answers how many.
+
+    Who uses one again meanwhile has written its day, or writes the form anew.
+    """
+    old = list(connection.execute(select(L.key).where(L.used_on < day)).scalars())
+    needed = select(D.letter).where(D.letter.is_not(None)).distinct()
+    gone = 0
+    for start in range(0, len(old), CHUNK):
+        unused = (L.key.in_(old[start : start + CHUNK]), L.used_on < day, L.key.not_in(needed))
+        gone += connection.execute(delete(t.letter).where(*unused)).rowcount
+    return gone
 
 
 def orphans_before(connection: Connection, before: datetime) -> int:

@@ -1,26 +1,25 @@
 """The reading side of the register: subjects in bulk, with everything a decision may look at."""
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import JSON, Connection, Row, Select, Text, and_, cast, literal, or_, select
+from sqlalchemy import Connection, Select, or_, select
 
 from notifier.model import (
-    Channel,
+    CHANNELS,
+    NOTIFICATION_STATES,
+    REASONS,
     Contact,
     Entry,
-    NotificationState,
     Office,
     OfficeId,
     Party,
-    Reason,
     RoleHeld,
     Seen,
     Stay,
@@ -29,77 +28,39 @@ from notifier.model import (
     Value,
 )
 from notifier.store import tables as t
-from notifier.store.bulk import among, slices
-from notifier.store.history import ANCHORS, attribute_word
+from notifier.store.bulk import one_of, slices
+from notifier.store.history import attribute_word
+from notifier.store.subject_rows import (
+    ANCHOR_WORDS,
+    BESIDE,
+    CONTACT,
+    DESK,
+    ENTRY,
+    ENTRY_REASON,
+    ENTRY_STATE,
+    HEAD,
+    IN_FORCE,
+    OF_HOLDER,
+    OF_ID,
+    OFFICE,
+    PARTY,
+    ROLE,
+    SEEN,
+    STAY,
+    WORDS,
+)
 
 #: How many ids stand in one IN list; SQLite takes 32,766 parameters, and plans stay good well below that.
 CHUNK = 500
 #: How many ids one question names where they are one parameter.
 IDS_AT_ONCE = 5_000
-
-PERMIT_FACTS: Mapping[str, str] = {
-    "type": "type",
-    "status": "status",
-    "origin": "origin",
-    "issue": "issue",
-    "expiry": "expiry",
-    "arrival": "arrival",
-    "departure deadline": "departure_deadline",
-    "extendable": "extendable",
-    "extensions left": "extensions_left",
-}
-CASE_FACTS: Mapping[str, str] = {
-    "service": "service",
-    "state": "state",
-    "submission": "submitted_at",
-    "payment deadline": "payment_due_at",
-    "payment": "paid_at",
-    "appointment": "appointment_at",
-    "documents deadline": "documents_due_on",
-    "service deadline": "service_due_on",
-    "issue": "issue",
-    "collection deadline": "collect_by",
-    "closing": "closed_at",
-}
-#: What is kept with its values in `seen`; of everything else only the changes are.
-ANCHOR_WORDS = {kind: frozenset(columns.values()) for kind, columns in ANCHORS.items()}
-FACTS: Mapping[SubjectKind, Mapping[str, str]] = {SubjectKind.PERMIT: PERMIT_FACTS, SubjectKind.CASE: CASE_FACTS}
-#: Permits and cases as they are read; `attributes` as text, for most have none.
-SUBJECT = {
-    kind: select(
-        *(column for column in table.c if column.name != "attributes"),
-        cast(table.c.attributes, Text).label("attributes"),
-    )
-    for kind, table in t.SUBJECTS.items()
-}
-#: The words of the facts, and their values out of a row of these.
-FACTS_OF = {
-    kind: (tuple(columns), itemgetter(*(SUBJECT[kind].selected_columns.keys().index(one) for one in columns.values())))
-    for kind, columns in FACTS.items()
-}
 NO_ATTRIBUTES = (None, "{}", "null")
-#: An office as it is read: its lists as text, so that a row can be looked up.
-OFFICE = select(
-    *(
-        cast(t.office.c[name], Text).label(name) if isinstance(t.office.c[name].type, JSON) else t.office.c[name]
-        for name in Office.__dataclass_fields__
-    )
-)
-#: What a decision or a message knows of a party.
-PARTY = select(*(t.party.c[name] for name in Party.__dataclass_fields__ if name != "contacts"))
-#: The columns of an entry that need no reading, by its fields.
-ENTRY = {
-    name: t.notification.c["rule_digest" if name == "version" else name]
-    for name in Entry.__dataclass_fields__
-    if name not in ("state", "reason")
-}
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
-_id = attrgetter("id")
 
 
 def read_offices(connection: Connection) -> dict[OfficeId, Office]:
     """All offices by id; an office that has not changed is the same object, so that it is soon found among others."""
-    return {OfficeId(row.id): _office(*row) for row in connection.execute(OFFICE)}
+    return {OfficeId(row[0]): _office(*row) for row in connection.execute(OFFICE)}
 
 
 @lru_cache(maxsize=4096)
@@ -118,24 +79,27 @@ def chunks(ids: Iterable[int]) -> Iterable[list[int]]:
         yield ordered[start : start + CHUNK]
 
 
-def _rows(connection: Connection, query: Select[Any], column: Any, ids: Iterable[int]) -> Iterator[Any]:
-    for chunk in slices(sorted(set(ids)), IDS_AT_ONCE):
-        yield from connection.execute(query.where(among(connection, column, chunk))).all()
+def _rows(connection: Connection, query: Select[Any], ids: Iterable[int], kind: SubjectKind | None = None) -> list[Any]:
+    """What a query that has the parameter `ids` finds; `kind` is one more of some."""
+    found: list[Any] = []
+    for part in slices(sorted(set(ids)), IDS_AT_ONCE):
+        asked: dict[str, Any] = {"ids": part} if kind is None else {"ids": part, "kind": kind.value}
+        found += connection.execute(query, asked).all()
+    return found
 
 
 @dataclass(slots=True)
-class _Gathered:
-    """What belongs to a batch of subjects, by its id."""
+class _Around:
+    """What belongs to a batch of subjects, by its id; most have nothing of most of it."""
 
-    parties: dict[int, Party] = field(default_factory=dict)
-    roles: dict[int, list[RoleHeld]] = field(default_factory=lambda: defaultdict(list))
-    history: dict[int, dict[str, tuple[Seen, ...]]] = field(default_factory=lambda: defaultdict(dict))
-    changed: dict[int, dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))
-    stays: dict[int, list[Stay]] = field(default_factory=lambda: defaultdict(list))
-    held: Mapping[SubjectKind, dict[int, dict[int, Mapping[str, Value]]]] = field(  # by holder, then by id
-        default_factory=lambda: {kind: defaultdict(dict) for kind in SubjectKind}
-    )
-    desks: dict[str, list[RoleHeld]] = field(default_factory=lambda: defaultdict(list))
+    holders: dict[int, Party] = field(default_factory=dict)
+    roles: dict[int, list[RoleHeld]] = field(default_factory=dict)
+    history: dict[int, dict[str, tuple[Seen, ...]]] = field(default_factory=dict)
+    changed: dict[int, dict[str, datetime]] = field(default_factory=dict)
+    stays: dict[int, list[Stay]] = field(default_factory=dict)
+    permits: dict[int, dict[int, Mapping[str, Value]]] = field(default_factory=dict)  # by holder, then by id
+    cases: dict[int, dict[int, Mapping[str, Value]]] = field(default_factory=dict)
+    desks: dict[str, list[RoleHeld]] = field(default_factory=dict)  # by code of the office
 
 
 def read_subjects(
@@ -147,111 +111,115 @@ def read_subjects(
     with_contacts: bool = True,
 ) -> dict[int, Subject]:
     """Permits or cases by id; ids the register does not hold are left out. A decision looks at no address."""
-    rows = list(_rows(connection, SUBJECT[kind], t.SUBJECTS[kind].c.id, ids))
+    rows = _rows(connection, OF_ID[kind], ids)
     if not rows:
         return {}
-    gathered = _gather(connection, kind, rows, with_contacts)
-    for desk in _desks(connection, with_contacts):
-        gathered.desks[desk.number.split(":")[1]].append(RoleHeld(f"{desk.number.split(':')[-1]} desk", desk))
-    return {row.id: _subject(kind, row, gathered, offices[OfficeId(row.office_id)]) for row in rows}
+    around = _Around()
+    _add_people(connection, kind, rows, with_contacts, around)
+    _add_seen(connection, kind, rows, around)
+    if kind is SubjectKind.CASE:
+        for case_id, *values in _rows(connection, STAY, [row[0] for row in rows]):
+            around.stays.setdefault(case_id, []).append(Stay(*values))
+    _add_held(connection, kind, rows, around)
+    return {row[0]: _subject(kind, row, around, offices) for row in rows}
 
 
-def _subject(kind: SubjectKind, row: Row[Any], gathered: _Gathered, office: Office) -> Subject:
-    permits = gathered.held[SubjectKind.PERMIT].get(row.holder_id, NOTHING)
+def _subject(kind: SubjectKind, row: Sequence[Any], around: _Around, offices: Mapping[OfficeId, Office]) -> Subject:
+    key, number, office_id, holder_id, permit_id, _ = row[:HEAD]
+    office = offices[office_id]
+    permits = around.permits.get(holder_id, NOTHING)
     is_case = kind is SubjectKind.CASE
     return Subject(
         kind=kind,
-        id=row.id,
-        number=row.number,
+        id=key,
+        number=number,
         office=office,
         facts=_facts(kind, row),
         roles=(
-            RoleHeld("holder", gathered.parties[row.holder_id]),
-            *gathered.roles.get(row.id, ()),
-            *gathered.desks.get(office.code, ()),
+            RoleHeld("holder", around.holders[holder_id]),
+            *around.roles.get(key, ()),
+            *around.desks.get(office.code, ()),
         ),
-        history=gathered.history.get(row.id, NOTHING),
-        stays=tuple(gathered.stays.get(row.id, ())),
-        others=tuple([facts for key, facts in permits.items() if is_case or key != row.id]),
-        cases=tuple(gathered.held[SubjectKind.CASE].get(row.holder_id, NOTHING).values()),
-        permit=permits.get(row.permit_id) if is_case else None,
-        changed=gathered.changed.get(row.id, NOTHING),
+        history=around.history.get(key, NOTHING),
+        stays=tuple(around.stays.get(key, ())),
+        others=tuple([facts for other, facts in permits.items() if is_case or other != key]) if permits else (),
+        cases=tuple(around.cases.get(holder_id, NOTHING).values()),
+        permit=permits.get(permit_id) if is_case else None,
+        changed=around.changed.get(key, NOTHING),
     )
 
 
-def _facts(kind: SubjectKind, row: Row[Any]) -> Mapping[str, Value]:
-    words, values = FACTS_OF[kind]
-    facts: dict[str, Value] = dict(zip(words, values(row), strict=True))
-    if row.attributes not in NO_ATTRIBUTES:
-        for name, value in (json.loads(row.attributes) or NOTHING).items():
+def _facts(kind: SubjectKind, row: Sequence[Any]) -> Mapping[str, Value]:
+    facts: dict[str, Value] = dict(zip(WORDS[kind], row[HEAD:], strict=False))  # the holder may follow
+    if row[HEAD - 1] not in NO_ATTRIBUTES:
+        for name, value in (json.loads(row[HEAD - 1]) or NOTHING).items():
             facts[f"attributes.{name}"] = facts[attribute_word(name)] = value
     return facts
 
 
-def _gather(connection: Connection, kind: SubjectKind, rows: Sequence[Row[Any]], with_contacts: bool) -> _Gathered:
-    gathered = _Gathered()
-    ids = [row.id for row in rows]
-    holders = {row.holder_id for row in rows}
-    of_kind = select(t.role).where(t.role.c.subject_kind == kind.value).order_by(t.role.c.id)
-    roles = list(_rows(connection, of_kind, t.role.c.subject_id, ids))
-    gathered.parties = read_parties(connection, holders | {role.party_id for role in roles}, with_contacts)
-    for role in roles:
-        held = RoleHeld(role.role, gathered.parties[role.party_id], role.valid_from, role.valid_until)
-        gathered.roles[role.subject_id].append(held)
-    _gather_seen(connection, kind, ids, gathered)
-    if kind is SubjectKind.CASE:
-        for row in _rows(connection, select(t.stay).order_by(t.stay.c.id), t.stay.c.case_id, ids):
-            gathered.stays[row.case_id].append(Stay(row.id, row.state, row.began_at, row.ended_at))
-    _gather_held(connection, kind, rows, holders, gathered)
-    return gathered
-
-
-def _gather_seen(connection: Connection, kind: SubjectKind, ids: Iterable[int], gathered: _Gathered) -> None:
-    c, dates = t.seen.c, ANCHOR_WORDS[kind]
-    query = select(c.subject_id, c.field, c.value, c.at).where(c.subject_kind == kind.value).order_by(c.id)
-    for subject_id, word, value, at in _rows(connection, query, c.subject_id, ids):
-        if word in dates:
-            history = gathered.history[subject_id]
-            history[word] = (*history.get(word, ()), Seen(parse_value(value), at))
-        else:
-            gathered.changed[subject_id][word] = at
-
-
-def _gather_held(
-    connection: Connection, kind: SubjectKind, rows: Sequence[Row[Any]], holders: set[int], gathered: _Gathered
+def _add_people(
+    connection: Connection, kind: SubjectKind, rows: Sequence[Any], with_contacts: bool, around: _Around
 ) -> None:
-    """The other permits and cases of the holders; a case is one of its holder's cases itself."""
-    for which, table in t.SUBJECTS.items():
-        if which is kind:
-            mine = table.alias("mine")
-            same_holder = and_(mine.c.holder_id == table.c.holder_id, mine.c.id != table.c.id)
-            others = SUBJECT[which].join(mine, same_holder)
-            found = list(_rows(connection, others, mine.c.id, [row.id for row in rows]))
-            found += rows if which is SubjectKind.CASE else ()
-        else:
-            found = list(_rows(connection, SUBJECT[which], table.c.holder_id, holders))
-        for row in sorted(found, key=_id):
-            gathered.held[which][row.holder_id][row.id] = _facts(which, row)
+    """Holders, roles and desks, in one question for the addresses of all of them."""
+    roles = _rows(connection, ROLE, [row[0] for row in rows], kind)
+    desks = connection.execute(DESK).all()
+    start = HEAD + len(WORDS[kind])
+    people = {row[start]: row[start:] for row in rows}
+    people |= {row[4]: row[4:] for row in roles}
+    people |= {row[0]: row for row in desks}
+    parties = _parties(connection, people, with_contacts)
+    around.holders = parties
+    for subject_id, role, valid_from, valid_until, party_id, *_ in roles:
+        held = RoleHeld(role, parties[party_id], valid_from, valid_until)
+        around.roles.setdefault(subject_id, []).append(held)
+    for desk_id, number, *_ in desks:
+        _, office_code, *_, name = number.split(":")
+        around.desks.setdefault(office_code, []).append(RoleHeld(f"{name} desk", parties[desk_id]))
 
 
-def _desks(connection: Connection, with_contacts: bool) -> Iterable[Party]:
-    """The parties that stand for the desks of all offices."""
-    # Written into the statement: a prepared one could not use the index of the desks alone.
-    is_desk = t.party.c.kind == literal("desk", literal_execute=True)
-    ids = connection.execute(select(t.party.c.id).where(is_desk, t.party.c.number.startswith("desk:"))).scalars().all()
-    return read_parties(connection, ids, with_contacts).values()
-
-
-def read_parties(connection: Connection, ids: Iterable[int], with_contacts: bool = True) -> dict[int, Party]:
-    """Parties with their contacts, by id."""
-    ids = set(ids)
-    contacts: dict[int, list[Contact]] = defaultdict(list)
+def _parties(
+    connection: Connection, people: Mapping[int, Sequence[Any]], with_contacts: bool = True
+) -> dict[int, Party]:
+    """Parties out of their rows by id, with their contacts."""
+    contacts: dict[int, list[Contact]] = {}
     if with_contacts:
-        for row in _rows(connection, select(t.contact).order_by(t.contact.c.id), t.contact.c.party_id, ids):
-            contacts[row.party_id].append(Contact(Channel(row.channel), row.address, row.usable, row.reason))
-    # A row has its columns in the order of the fields of a party: the id first, the contacts last.
+        for party_id, channel, address, usable, reason in _rows(connection, CONTACT, people):
+            contacts.setdefault(party_id, []).append(Contact(CHANNELS[channel], address, usable, reason))
     make: Callable[..., Party] = Party
-    return {row[0]: make(*row, tuple(contacts.get(row[0], ()))) for row in _rows(connection, PARTY, t.party.c.id, ids)}
+    return {key: make(*row, tuple(contacts.get(key, ()))) for key, row in people.items()}
+
+
+def read_parties(connection: Connection, ids: Iterable[int]) -> dict[int, Party]:
+    """Parties with their contacts, by id."""
+    return _parties(connection, {row[0]: row for row in _rows(connection, PARTY, ids)})
+
+
+def _add_seen(connection: Connection, kind: SubjectKind, rows: Sequence[Any], around: _Around) -> None:
+    dates = ANCHOR_WORDS[kind]
+    for subject_id, word, value, at in _rows(connection, SEEN, [row[0] for row in rows], kind):
+        if word in dates:
+            history = around.history.setdefault(subject_id, {})
+            history[word] = (*history.get(word, ()), _seen(value, at))
+        else:
+            around.changed.setdefault(subject_id, {})[word] = at
+
+
+@lru_cache(maxsize=4096)
+def _seen(value: str, at: datetime) -> Seen:
+    """What came with one file has one instant, and what ends on one day one value."""
+    return Seen(parse_value(value), at)
+
+
+def _add_held(connection: Connection, kind: SubjectKind, rows: Sequence[Any], around: _Around) -> None:
+    """The other permits and cases of the holders; a case is one of its holder's cases itself."""
+    for which, held in ((SubjectKind.PERMIT, around.permits), (SubjectKind.CASE, around.cases)):
+        if which is kind:
+            found = _rows(connection, BESIDE[which], [row[0] for row in rows])
+            found += rows if which is SubjectKind.CASE else []
+        else:
+            found = _rows(connection, OF_HOLDER[which], [row[3] for row in rows])
+        for row in sorted(found, key=itemgetter(0)):
+            held.setdefault(row[3], {})[row[0]] = _facts(which, row)
 
 
 def parse_value(text: str) -> date | datetime:
@@ -261,22 +229,17 @@ def parse_value(text: str) -> date | datetime:
 
 def read_entries(connection: Connection, kind: SubjectKind, ids: Iterable[int]) -> dict[int, list[Entry]]:
     """The ledger of a batch of subjects, by subject id, in the order in which it was written."""
-    entries: dict[int, list[Entry]] = defaultdict(list)
-    n = t.notification.c
-    query = select(n.subject_id, n.state, n.reason, *ENTRY.values()).where(n.subject_kind == kind.value).order_by(n.id)
-    make: Callable[..., Entry] = Entry
-    for row in _rows(connection, query, n.subject_id, ids):
-        subject_id, state, reason, *values = row
-        known = dict(zip(ENTRY, values, strict=True))
-        entries[subject_id].append(
-            make(state=NotificationState(state), reason=Reason(reason) if reason else None, **known)
-        )
+    entries: dict[int, list[Entry]] = {}
+    for subject_id, *values in _rows(connection, ENTRY, ids, kind):
+        values[ENTRY_STATE] = NOTIFICATION_STATES[values[ENTRY_STATE]]
+        values[ENTRY_REASON] = REASONS[values[ENTRY_REASON]] if values[ENTRY_REASON] else None
+        entries.setdefault(subject_id, []).append(Entry(*values))
     return entries
 
 
 def read_in_force(connection: Connection) -> dict[tuple[str, str], datetime]:
     """Since when each step of each rule is in force, by (rule, step) (S44)."""
-    return {(row.rule, row.step): row.since for row in connection.execute(select(t.in_force))}
+    return {(rule, step): since for rule, step, since in connection.execute(IN_FORCE)}
 
 
 def find_subjects(connection: Connection, number: str) -> list[tuple[SubjectKind, int]]:
@@ -291,12 +254,9 @@ def find_subjects(connection: Connection, number: str) -> list[tuple[SubjectKind
 def subjects_of_party(connection: Connection, party_ids: Iterable[int]) -> list[tuple[SubjectKind, int]]:
     """Every subject in which one of the parties is holder or has a role."""
     ids = list(party_ids)
-    found: set[tuple[SubjectKind, int]] = set()
-    for kind, table in t.SUBJECTS.items():
-        for row in _rows(connection, select(table.c.id), table.c.holder_id, ids):
-            found.add((kind, row.id))
-    for row in _rows(connection, select(t.role.c.subject_kind, t.role.c.subject_id), t.role.c.party_id, ids):
-        found.add((SubjectKind(row.subject_kind), row.subject_id))
+    found = {(kind, row[0]) for kind in SubjectKind for row in _rows(connection, OF_HOLDER[kind], ids)}
+    roles = select(t.role.c.subject_kind, t.role.c.subject_id).where(one_of(t.role.c.party_id))
+    found |= {(SubjectKind(kind), key) for kind, key in _rows(connection, roles, ids)}
     return sorted(found)
 
 

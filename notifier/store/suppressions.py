@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, Text, any_, insert, literal, select, tuple_, update
+from sqlalchemy import Connection, insert, select, tuple_, update
 
-from notifier.model import Channel, Reason, Subject
-from notifier.store.bulk import slices
+from notifier.model import CHANNELS, Channel, Reason, Subject
+from notifier.store.bulk import TOGETHER, one_of, slices
 from notifier.store.changes import touch_parties
 from notifier.store.tables import contact, suppression
 
@@ -16,6 +16,9 @@ Address = tuple[Channel, str]
 
 #: What the recipient began, the recipient may end; an officer's suppression is an officer's to lift.
 LIFTED_BY_RECIPIENT = frozenset({Reason.OPTED_OUT, Reason.BLOCKED_BY_RECIPIENT})
+HOLDING = select(suppression.c.channel, suppression.c.address).where(
+    one_of(suppression.c.address, "addresses"), suppression.c.lifted_at.is_(None)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,32 +75,24 @@ def lift(
 
 def active(connection: Connection, addresses: Collection[Address]) -> set[Address]:
     """Which of these addresses may not be written to now."""
-    wanted = sorted(set(addresses))
-    found: set[Address] = set()
-    for chunk in slices(wanted):
-        statement = select(suppression.c.channel, suppression.c.address).where(
-            _is_one_of(connection, sorted({address for _, address in chunk})), suppression.c.lifted_at.is_(None)
-        )
-        found.update((Channel(row.channel), row.address) for row in connection.execute(statement))
-    return found.intersection(wanted)
-
-
-def _is_one_of(connection: Connection, addresses: list[str]) -> ColumnElement[bool]:
-    """On PostgreSQL as one parameter: of many, library and driver look at each by itself."""
-    if connection.dialect.name == "postgresql":
-        return suppression.c.address == any_(literal(addresses, ARRAY(Text())))
-    return suppression.c.address.in_(addresses)
+    return _suppressed(connection, {address for _, address in addresses}).intersection(addresses)
 
 
 def suppressed_contacts(connection: Connection, subjects: Iterable[Subject]) -> frozenset[Address]:
     """Of everybody with a role in these subjects, the addresses that may not be written to now."""
-    addresses = [
-        (contact.channel, contact.address)
-        for subject in subjects
-        for held in subject.roles
-        for contact in held.party.contacts
-    ]
-    return frozenset(active(connection, addresses))
+    contacts = [contact for subject in subjects for held in subject.roles for contact in held.party.contacts]
+    found = _suppressed(connection, {contact.address for contact in contacts})
+    return frozenset(found.intersection((contact.channel, contact.address) for contact in contacts) if found else ())
+
+
+def _suppressed(connection: Connection, addresses: Iterable[str]) -> set[Address]:
+    """What is suppressed of some addresses, on whatever channel."""
+    found: set[Address] = set()
+    for part in slices(addresses, TOGETHER):
+        found.update(
+            (CHANNELS[channel], address) for channel, address in connection.execute(HOLDING, {"addresses": part})
+        )
+    return found
 
 
 def list_suppressions(connection: Connection, *, lifted: bool = False) -> list[Suppression]:

@@ -292,6 +292,9 @@ delivery = Table(
     Column("template", String(128), nullable=False),
     Column("segments", Integer),
     Column("message", JSON),  # the message as it left: a repeat of an unknown attempt keeps its bytes (S66)
+    Column(
+        "letter", String(32)
+    ),  # the form that its words come from, with `values` in `message`; else they stand there
     Column("state", String(16), nullable=False),
     Column("reason", String(64)),
     Column("code", String(16)),
@@ -303,6 +306,15 @@ delivery = Table(
     Index("ix_delivery_notification_id", "notification_id"),
     Index("ix_delivery_reference", "reference"),
     Index("ix_delivery_address", "address"),
+)
+
+#: The words of e-mails with gaps for what is one person's or office's: what thousands of deliveries have in common.
+letter = Table(
+    "letter",
+    metadata,
+    Column("key", String(32), primary_key=True),
+    Column("form", JSON, nullable=False),  # of subject, text and HTML: pieces, and which value comes after each
+    Column("used_on", Date, nullable=False),  # the last day (UTC) on which a delivery was written with it
 )
 
 #: The other notifications a delivery told besides its own: a digest, or one message for several documents (S77, S80).

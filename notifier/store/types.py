@@ -1,5 +1,6 @@
 """Column types that mean the same on SQLite and PostgreSQL."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -35,8 +36,10 @@ class Instant(TypeDecorator[datetime]):
 
         return bind
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
-        """Called for every value, as above."""
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        """Called for every value, as above. PostgreSQL gives instants of our connections in UTC (`engine.py`)."""
+        if dialect.name == "postgresql":
+            return None
         inner = self.impl_instance.result_processor(dialect, coltype)
 
         def read(value: Any) -> datetime | None:
@@ -51,7 +54,7 @@ class Instant(TypeDecorator[datetime]):
 
 
 class Ids(UserDefinedType[list[int]]):
-    """Many ids as one parameter of PostgreSQL. Its driver would look at each of them by itself."""
+    """Many ids as one parameter: an array, or JSON on SQLite. PostgreSQL's driver would look at each of them."""
 
     cache_ok = True
     render_bind_cast = True
@@ -60,4 +63,21 @@ class Ids(UserDefinedType[list[int]]):
         return "BIGINT[]"
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:
+        if dialect.name == "sqlite":
+            return lambda ids: json.dumps(list(ids))
         return lambda ids: "{" + ",".join(["NULL" if one is None else str(one) for one in ids]) + "}"
+
+
+class Words(UserDefinedType[list[str]]):
+    """Many words as one parameter: an array, or JSON on SQLite."""
+
+    cache_ok = True
+    render_bind_cast = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "TEXT[]"
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
+        if dialect.name == "sqlite":
+            return lambda words: json.dumps(list(words))
+        return list
