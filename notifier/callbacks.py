@@ -1,7 +1,7 @@
 """Callbacks: kept as they came and answered, then made receipts, many at once.
 
-What a provider posts is safe when its raw form is committed; working out whose it is and what follows costs ten times
-as much, and nobody waits for that at the other end of a line.
+What a provider posts is safe when its raw form is committed; working out whose it is and what follows costs several
+times as much, and nobody waits for that at the other end of a line.
 """
 
 import logging
