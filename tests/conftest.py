@@ -3,7 +3,6 @@
 import gc
 import os
 import shutil
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -28,22 +27,12 @@ ROOM = 2 * 1024**3
 LONG = ("test_chaos", "test_processes", "test_candidates", "test_crowd", "test_cli", "test_rules_new", "test_rehearsal")
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     """What tests write goes into memory where there is room: each makes a database, thousands of files in all."""
     is_open = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM
     if is_open and "TMPDIR" not in os.environ:
         os.environ["TMPDIR"] = str(MEMORY)  # also for the commands that tests start
         tempfile.tempdir = None
-    _keep_bytecode(config)
-
-
-def _keep_bytecode(config: pytest.Config) -> None:
-    """Where Python is told to keep no bytecode, each command that a test starts would compile a thousand modules
-    anew; for this run it is kept in a folder of its own."""
-    if os.environ.pop("PYTHONDONTWRITEBYTECODE", None) and "PYTHONPYCACHEPREFIX" not in os.environ:
-        folder = os.environ["PYTHONPYCACHEPREFIX"] = tempfile.mkdtemp(prefix="notifier-bytecode-")
-        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
-        sys.dont_write_bytecode, sys.pycache_prefix = False, folder
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
