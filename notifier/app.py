@@ -9,6 +9,8 @@ from pathlib import Path
 from threading import Event, RLock
 
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from sqlalchemy import Engine
 
 from notifier import callbacks, tokens
@@ -215,8 +217,10 @@ class App:
         bounds: dict[str, float] = {
             channel: rate for channel, rate in per_second.items() if self.settings.provider(channel) != "sandbox"
         }
-        pace = SharedPace(Redis.from_url(url.reveal())) if url is not None and any(bounds.values()) else LocalPace()
-        return Paces(pace, bounds)
+        if url is None or not any(bounds.values()):
+            return Paces(LocalPace(), bounds)
+        # While Redis is away each turn is asked once: threads that try again are missed by what writes the outcomes.
+        return Paces(SharedPace(Redis.from_url(url.reveal(), retry=Retry(NoBackoff(), 1))), bounds)
 
     @cached_property
     def carriers(self) -> Mapping[Channel, Carrier]:
