@@ -30,7 +30,7 @@ def test_nothing_is_lost_and_nobody_told_twice_while_servers_and_processes_die(t
     # Then everybody was told once, as by one machine; a mail may be repeated, but then as the same mail
     assert answer.returncode == 0, answer.stdout + answer.stderr
     told = json.loads(result.read_text())
-    assert told["arrived"] == told["expected"] == 240
+    assert told["arrived"] == told["expected"] >= 240
     assert told["unlike_one_machine"] == 0
     assert told["lost"] == told["strangers"] == told["doubled"]["sms"] == 0
     assert told["doubled"]["mail_with_another_message_id"] == 0

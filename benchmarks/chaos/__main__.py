@@ -110,7 +110,7 @@ def _unlike_one_machine(many: Stage, folder: Path, cast: Cast, script: Script, s
     folder.chmod(0o755)
     say("the same register on one machine, without faults")
     with stage(folder, replace(cast, machines=1)) as one:
-        play(one, replace(script, faults=[], rounds=1), say)
+        play(one, replace(script, faults=[], rounds=1, notifications=len(many.office.plan)), say)
         told, told_there = many.told(), one.told()
     alike, unlike = len(told & told_there), len(told ^ told_there)
     print(f"{cast.machines} machines and one: {alike} notifications and addresses alike, {unlike} not")
@@ -140,7 +140,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--faults", type=lambda text: [int(one) for one in text.split(",")], help="numbers, such as 1,8; default: all"
     )
-    parser.add_argument("--notifications", type=int, help="how many are told over all rounds (80000)")
+    parser.add_argument("--notifications", type=int, help="how many are told at least over all rounds (80000)")
     parser.add_argument("--machines", type=int, default=1, help="over so many machines the processes are spread (1)")
     parser.add_argument("--short", action="store_true", help="a handful of faults, under a minute")
     parser.add_argument(

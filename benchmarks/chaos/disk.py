@@ -67,6 +67,11 @@ def _office(folder: Path, host: str, first: int) -> tuple[Office, dict[str, str]
 
 def _round(office: Office, environment: Mapping[str, str], draw: Random, number: int, arrivals: Arrivals) -> Happened:
     database = office.folder / "notifier.db"
+    is_planned = draw.random() < 0.5  # else most bounds are met by the plan, before the first message
+    if is_planned:
+        planned = _run(office.folder, environment, None, "plan")
+        if planned.returncode:
+            raise RuntimeError(f"plan: {planned.stderr[-300:]}")
     room = draw.randint(0, MOST_ROOM)
     # The journal counts for itself: it is refused at its own size, the database at its own.
     bound = draw.choice((database.stat().st_size + room, max(room, 8_192)))
@@ -87,11 +92,14 @@ def _round(office: Office, environment: Mapping[str, str], draw: Random, number:
             break
         time.sleep(1)
     what.mended = time.time()
-    what.note = f"bound {bound} bytes: exit {first.returncode}, {told_before} of {PEOPLE} told"
+    when = "sending" if is_planned else "planning"
+    what.note = f"bound {bound} bytes from {when} on: exit {first.returncode}, {told_before} of {PEOPLE} told"
     return what
 
 
-def _run(folder: Path, environment: Mapping[str, str], bound: int | None) -> subprocess.CompletedProcess[str]:
+def _run(
+    folder: Path, environment: Mapping[str, str], bound: int | None, command: str = "run"
+) -> subprocess.CompletedProcess[str]:
     """`notifier run`, its files not larger than `bound` bytes."""
 
     def keep_within() -> None:
@@ -100,7 +108,7 @@ def _run(folder: Path, environment: Mapping[str, str], bound: int | None) -> sub
 
     kept = {name: value for name, value in os.environ.items() if not name.startswith("NOTIFIER_")}
     return subprocess.run(
-        [sys.executable, "-c", PLAIN, "run"],
+        [sys.executable, "-c", PLAIN, command],
         cwd=folder,
         env=kept | dict(environment) | {"PYTHONPATH": str(PROJECT), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,

@@ -21,9 +21,10 @@ from benchmarks.chaos.play import wait_for_end, wait_for_work
 from benchmarks.chaos.report import is_well, sentence
 from benchmarks.chaos.stage import ATTEMPTING, IN_HAND, Cast, Stage, stage, wait_until_ready
 
+#: To be told at each stop.
 MESSAGES = 1_500
 #: Seconds of work before each stop.
-WORK = 4.0
+WORK = 2.0
 
 
 def _main_only(member: Member) -> None:
@@ -61,11 +62,13 @@ def main() -> int:
             replace(member, arguments=("worker", "--processes", "2")) if member.name == "worker 1" else member
             for member in one.crew.members
         ]
-        one.register(MESSAGES)
+        one.register(20)
         one.crew.start()
         wait_until_ready(one)
         wait_for_work(one)
         for name, stop in WAYS.items():
+            one.register(MESSAGES)
+            one.plan()
             _wait_until_busy(one)
             time.sleep(WORK)
             well = _stop(one, name, stop) and well
@@ -79,10 +82,12 @@ def main() -> int:
 
 
 def _wait_until_busy(one: Stage) -> None:
-    """Until somebody has something in hand again: processes take a while to start."""
+    """Until much is in hand: processes take a while to start. Raises TimeoutError."""
     end = time.monotonic() + 120
-    while not one.ask(IN_HAND) and time.monotonic() < end:
-        time.sleep(0.2)
+    while len(one.ask(IN_HAND)) < MESSAGES // 4:
+        if time.monotonic() > end:
+            raise TimeoutError("nothing was in hand within two minutes")
+        time.sleep(0.1)
 
 
 def _stop(one: Stage, name: str, stop: Callable[[Member], None]) -> bool:

@@ -1,7 +1,7 @@
 """What can go wrong: each fault breaks something on a stage, mends it, and answers when it was mended."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from threading import Thread, Timer
@@ -33,7 +33,7 @@ class Happened:
     round: int
     begun: float
     mended: float = 0.0
-    supplied: Sequence[str] = ()  # permits that were registered for it
+    supplied: list[str] = field(default_factory=list)  # permits that were registered for it
     in_hand: int = 0  # how many messages the workers had in hand at its moment, over the parts it can hold up
     held: Mapping[int, Held] = field(default_factory=dict)  # what all of them had in hand when one was killed
     lapsed: float = 0.0  # when something a killed worker had in hand was last seen without anybody who had taken it up

@@ -15,8 +15,8 @@ from benchmarks.chaos.stage import NOT_RENEWED, OPEN, STATES, UNSETTLED, Stage, 
 LAST_WAIT = 720.0
 #: Fewer that wait than this and the time until the next arrival says nothing about recovery.
 BUSY = 20
-#: Seconds to wait for work to be in hand before a fault.
-WORK_COMES = 60.0
+#: Seconds to wait for work to be in hand before a fault, and how often work is supplied for it.
+WORK_COMES, TRIES = 60.0, 3
 #: How much later than the kill a lease may end that the killed worker wrote itself.
 CLAIM_TAKES = timedelta(seconds=0.5)
 
@@ -73,8 +73,8 @@ def play(stage: Stage, script: Script, say: Callable[[str], None]) -> Played:
     wait_for_work(stage)
     for number in range(1, script.rounds + 1):
         for fault, pause, draw in script.round(number):
-            what = Happened(fault, number, begun=0.0, supplied=_supply(stage, next(shares)))
-            _wait_until_in_hand(stage, FAULTS[fault].parts, what)
+            what = Happened(fault, number, begun=0.0)
+            _give_work(stage, what, next(shares))
             time.sleep(pause)
             _happen(stage, what, draw)
             played.happened.append(what)
@@ -95,26 +95,35 @@ def play(stage: Stage, script: Script, say: Callable[[str], None]) -> Played:
     return played
 
 
-def _supply(stage: Stage, count: int) -> Sequence[str]:
-    """So many more that are to be told; the numbers of their permits."""
-    before = len(stage.office.plan)
-    stage.register(count)
-    stage.plan()
-    return list(stage.office.plan)[before:]
+def _give_work(stage: Stage, what: Happened, count: int) -> None:
+    """So many more that are to be told, until workers have enough of them in hand: a fault is to meet somebody at work.
+
+    Where the messages were gone before anybody saw them in hand, as many again.
+    """
+    for _ in range(TRIES):
+        before = len(stage.office.plan)
+        stage.register(count)
+        stage.plan()
+        what.supplied += list(stage.office.plan)[before:]
+        if _is_in_hand(stage, FAULTS[what.number].parts, count):
+            return
+    what.wrong.append(f"{len(what.supplied)} messages were supplied, and it met nobody at work")
 
 
-def _wait_until_in_hand(stage: Stage, parts: Sequence[str], what: Happened) -> None:
-    """Until workers have as much in hand as half of what was supplied, in every part the fault can hold up (a part is
-    half of all): it is to meet somebody at work."""
-    enough = len(what.supplied) // 4
+def _is_in_hand(stage: Stage, parts: Sequence[str], count: int) -> bool:
+    """Waits until workers have in hand as much as half of what was supplied, in every part the fault can hold up (a
+    part is half of all), and a quarter of it has not arrived and is not put off; or until that can no longer be."""
+    enough, left = count // 4, count // 8
     end = time.monotonic() + WORK_COMES
     while time.monotonic() < end:
         stage.arrivals.poll()
-        in_hand, to_come = stage.in_hand(), stage.arrivals.to_come(stage.office.plan)
-        if all(in_hand[part] >= enough and to_come[part] >= enough for part in parts):
-            return
+        in_hand, due, to_come = stage.in_hand(), stage.due(), stage.arrivals.to_come(stage.office.plan)
+        if any(min(due[part], to_come[part]) < left for part in parts):
+            return False
+        if all(in_hand[part] >= enough for part in parts):
+            return True
         time.sleep(0.05)
-    what.wrong.append(f"after {WORK_COMES:.0f} s nothing was in hand")
+    return False
 
 
 def wait_for_work(stage: Stage) -> None:
