@@ -239,8 +239,9 @@ def _is_no_second_worker(record: logging.LogRecord) -> bool:
 
 
 @contextmanager
-def until_stopped() -> Iterator[Event]:
-    """An event that SIGTERM or SIGINT sets; a repeated one changes nothing, the work in hand is finished."""
+def until_stopped(*, for_good: bool = False) -> Iterator[Event]:
+    """An event that SIGTERM or SIGINT sets; a repeated one changes nothing, the work in hand is finished. `for_good`:
+    nor does one that comes after the block, while the process clears up."""
     stop = Event()
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:
@@ -251,7 +252,7 @@ def until_stopped() -> Iterator[Event]:
         yield stop
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if for_good and stop.is_set() else handler)
 
 
 def run_worker(
@@ -263,7 +264,7 @@ def run_worker(
 ) -> None:
     """Work until SIGTERM or SIGINT, then drain. The body of `notifier worker`. `on_stop` is called before the drain."""
     ping(queue.broker)
-    with until_stopped() as stop, working(queue, queues=queues, threads=threads):
+    with until_stopped(for_good=True) as stop, working(queue, queues=queues, threads=threads):
         log.info("worker started")
         # A signal that another thread takes (after SIGSTOP and SIGCONT, say) does not wake this one: look now and then.
         while not stop.wait(LOOK_EVERY):

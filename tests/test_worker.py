@@ -231,6 +231,33 @@ def test_a_signal_sets_the_event_and_the_old_handlers_come_back() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+STOPPED = """
+import os, signal, sys, time
+from notifier.worker import until_stopped
+with until_stopped(for_good=True) as stop:
+    print("ready", flush=True)
+    stop.wait()
+print("clears up", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_a_signal_that_comes_again_while_the_process_clears_up_does_not_end_it() -> None:
+    # Given a process that was told to stop, has finished, and clears up
+    with subprocess.Popen([sys.executable, "-c", STOPPED], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdout.readline()
+        child.send_signal(signal.SIGTERM)
+        assert child.stdout.readline() == b"clears up\n"
+        # When it is told again, as honcho does
+        child.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        child.stdin.close()
+        # Then it ends well
+        assert child.wait(PATIENCE) == 0
+
+
 def test_every_queue_has_its_worker_in_the_procfile() -> None:
     procfile = (Path(__file__).parent.parent / "Procfile").read_text()
     commands = dict(line.split(": ", 1) for line in procfile.splitlines() if line and not line.startswith("#"))

@@ -89,7 +89,7 @@ def scheduler(session: Session, once: bool, on: date | datetime | None) -> None:
             if not went_well:
                 raise click.exceptions.Exit(1)
             return
-        stop = stack.enter_context(until_stopped())
+        stop = stack.enter_context(until_stopped(for_good=True))
         relay = Thread(target=relaying.run, args=(stop,), name="relay")
         relay.start()
         try:
