@@ -81,6 +81,10 @@ def test_as_long_as_something_is_missing_it_is_waited_for() -> None:
         a_post(Host="x\nTransfer-Encoding: chunked"),
         a_post(Host="x\rTransfer-Encoding: chunked"),
         a_post(Host="x\r\nno colon"),
+        a_post(Host="x\r\n: no name"),
+        a_post(Host="x\r\nTransfer-Encoding\v: chunked"),
+        a_post(Host="x\r\nTransfer-Encoding\0: chunked"),
+        a_post(Content_Length="\f33"),
         a_post(Host="x" * LARGEST_HEAD),
     ],
 )

@@ -24,6 +24,8 @@ VERSIONS = (b"HTTP/1.1", b"HTTP/1.0")
 FORM = b"application/x-www-form-urlencoded"
 #: What these say changes how the rest is to be read.
 STRANGE = frozenset((b"transfer-encoding", b"expect", b"upgrade", b"content-encoding", b"trailer", b"te"))
+#: What a head may have in it: of control signs one reader makes a blank, another a letter.
+_SIGNS = b"\t\r\n" + bytes(one for one in range(32, 256) if one != 127)
 NEEDED = frozenset((b"content-length", b"content-type", b"x-twilio-signature", b"connection"))
 
 #: Takes a target, a signature and a form, when they are right and there is room; tells the last one what became of it.
@@ -51,7 +53,10 @@ def read_post(came: bytes) -> Post | int | Literal["strange"]:
     end = came.find(b"\r\n\r\n")
     if end < 0 or end > LARGEST_HEAD:
         return len(came) + 1 if end < 0 and len(came) <= LARGEST_HEAD else "strange"
-    lines = came[:end].split(b"\r\n")
+    head = came[:end]
+    if head.translate(None, _SIGNS):
+        return "strange"
+    lines = head.split(b"\r\n")
     target, _, version = lines[0][5:].partition(b" ")
     # A lone end of line is one for some readers and not for others.
     fields = _fields(lines) if came.count(b"\n", 0, end) == came.count(b"\r", 0, end) == len(lines) - 1 else None
@@ -85,7 +90,7 @@ def _fields(lines: list[bytes]) -> dict[bytes, bytes] | None:
         name = name.lower()
         if name in NEEDED and name not in fields:
             fields[name] = value.strip()
-        elif not colon or name in STRANGE or name in NEEDED or b" " in name or b"\t" in name:
+        elif not colon or not name or name in STRANGE or name in NEEDED or b" " in name or b"\t" in name:
             return None
     return fields
 
