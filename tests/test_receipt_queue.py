@@ -74,3 +74,21 @@ def test_what_comes_while_a_group_is_being_written_is_the_next_group() -> None:
         return sizes
 
     assert asyncio.run(work()) == [1, 7]
+
+
+def test_what_never_becomes_receipts_keeps_nobody_waiting_for_ever() -> None:
+    async def work() -> list[bool]:
+        answers: list[bool] = []
+        with ThreadPoolExecutor(1) as executor:
+            queue = CallbackQueue(lambda _: None, Limits(size=1, longest=0.2), executor, lambda: True)
+            for number in range(3):
+                queue.put((number, ""), answers.append)
+            await asyncio.sleep(0.05)
+            assert answers == []
+            async with asyncio.timeout(5):
+                while len(answers) < 3:
+                    await asyncio.sleep(0.01)
+            await queue.close()
+        return answers
+
+    assert asyncio.run(work()) == [True] * 3

@@ -15,8 +15,10 @@ from urllib.parse import urlencode
 import pytest
 from outbox_rows import NOW, NUMBER, a_delivery, a_notification, a_party
 from sqlalchemy import Engine, select
+from sqlalchemy.exc import OperationalError
 from web_site import FORM, KEY, PUBLIC, TOKEN, Site, count, running
 
+from notifier import callbacks
 from notifier.channels.twilio_forms import sign
 from notifier.clock import StandingClock
 from notifier.errors import ConfigError
@@ -193,6 +195,25 @@ def test_while_too_many_are_not_applied_no_more_are_answered(needs: Needs, engin
         goes_on.set()
         assert second.result(20).status == 204
     assert states(engine) == ["read"]
+
+
+def test_a_door_that_makes_no_receipts_closes_and_keeps_what_came(
+    sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OperationalError("", {}, Exception())
+
+    monkeypatch.setattr(callbacks, "record_batch", fails)
+    limits = Limits(backlog=1, longest=0.5)
+    door = Needs(sqlite_engine, StandingClock(NOW), load_words(), KEY, TOKEN, PUBLIC, limits=limits)
+    with ThreadPoolExecutor(1) as people:
+        with running(door) as site:
+            assert site.post("/twilio/status", {"MessageStatus": "sent"}).status == 204
+            second = people.submit(site.post, "/twilio/status", {"MessageStatus": "read"})
+            with pytest.raises(TimeoutError):
+                second.result(0.2)
+        assert second.result(0).status == 204  # the door waited for it
+    assert count(sqlite_engine, "callback") == 2
 
 
 def test_health_says_how_late_the_outbox_is(site: Site, engine: Engine) -> None:

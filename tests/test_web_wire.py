@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import time
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, urlencode
 
@@ -15,6 +16,7 @@ from web_site import FORM, KEY, PUBLIC, TOKEN, Site, count, running
 from notifier.callbacks import read_form
 from notifier.channels.twilio_forms import sign
 from notifier.clock import StandingClock
+from notifier.web import wire
 from notifier.web.app import Needs
 from notifier.web.optout import load_words
 from notifier.web.wire import LARGEST_HEAD, Post, read_post
@@ -50,7 +52,9 @@ def test_after_a_last_callback_the_connection_ends(more: dict[str, str]) -> None
 
 def test_as_long_as_something_is_missing_it_is_waited_for() -> None:
     whole = a_post()
-    assert {read_post(whole[:length]) for length in range(len(whole))} == {"more"}
+    head = whole.index(BODY)
+    assert [read_post(whole[:length]) for length in range(head)] == list(range(1, head + 1))
+    assert {read_post(whole[:length]) for length in range(head, len(whole))} == {len(whole)}
 
 
 @pytest.mark.parametrize(
@@ -77,6 +81,10 @@ def test_as_long_as_something_is_missing_it_is_waited_for() -> None:
         a_post(Host="x\nTransfer-Encoding: chunked"),
         a_post(Host="x\rTransfer-Encoding: chunked"),
         a_post(Host="x\r\nno colon"),
+        a_post(Host="x\r\n: no name"),
+        a_post(Host="x\r\nTransfer-Encoding\v: chunked"),
+        a_post(Host="x\r\nTransfer-Encoding\0: chunked"),
+        a_post(Content_Length="\f33"),
         a_post(Host="x" * LARGEST_HEAD),
     ],
 )
@@ -101,13 +109,17 @@ def site(engine: Engine) -> Iterator[Site]:
         yield site
 
 
-def answers(site: Site, *pieces: bytes, count: int) -> list[bytes]:
-    """Sends pieces over one connection, and reads so many answers, which have no body; then nothing more comes."""
+def answers(site: Site, *pieces: bytes, count: int, rest: float = 0) -> list[bytes]:
+    """Sends pieces over one connection, and reads so many answers, which have no body; then nothing more comes.
+
+    `rest` are the seconds after each piece.
+    """
     with socket.create_connection(("127.0.0.1", site.port), timeout=20) as wire:
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         came = b""
         for piece in pieces:
             wire.sendall(piece)
+            time.sleep(rest)
         while came.count(b"\r\n\r\n") < count:
             more = wire.recv(65_536)
             assert more, came
@@ -133,6 +145,24 @@ def test_a_callback_may_come_in_pieces(site: Site, engine: Engine) -> None:
     assert answers(site, *pieces, count=1)[0].startswith(b"HTTP/1.1 204")
     site.wait_until_applied()
     assert count(engine, "receipt") == 1
+
+
+def test_a_head_is_read_once_however_slowly_its_body_comes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    monkeypatch.setattr(wire, "read_post", lambda came: (read.append(len(came)), read_post(came))[1])
+    whole = signed({"MessageSid": "SM1", "MessageStatus": "sent"})
+    start = whole.index(b"\r\n\r\n") + 4
+    found = answers(site, whole[:start], *(whole[at : at + 1] for at in range(start, len(whole))), count=1, rest=0.002)
+    assert found[0].startswith(b"HTTP/1.1 204")
+    assert len(read) <= 3
+
+
+def test_more_callbacks_at_once_than_are_held_wait_outside(site: Site, engine: Engine) -> None:
+    posts = [signed({"MessageSid": f"SM{number}", "Body": "x" * 8_000}) for number in range(60)]
+    found = answers(site, b"".join(posts), a_post(), count=61)
+    assert [one.split(b" ")[1] for one in found] == [b"204"] * 60 + [b"403"]
+    site.wait_until_applied()
+    assert count(engine, "receipt") == 60
 
 
 def test_a_connection_may_change_to_other_requests_and_back(site: Site) -> None:

@@ -21,7 +21,8 @@ class Limits:
     """How callbacks are grouped and applied.
 
     Beyond `room` waiting callbacks no more are taken. Answered callbacks are applied as soon as none came for `quiet`
-    seconds, or `patience` seconds are over, or they are `many`; while `backlog` of them are not, no more are answered.
+    seconds, or `patience` seconds are over, or they are `many`. While `backlog` of them are not, the next wait up to
+    `longest` seconds: a provider gives up after fifteen, and a door that closes waits for those who wait.
     """
 
     size: int = 250
@@ -30,6 +31,7 @@ class Limits:
     patience: float = 0.5
     many: int = 5_000
     backlog: int = 20_000
+    longest: float = 5.0
 
 
 class CallbackQueue:
@@ -41,7 +43,7 @@ class CallbackQueue:
         self._executor = executor
         self._is_behind = is_behind
         self._loop = asyncio.get_running_loop()
-        self._waiting: list[tuple[Raw, Answer]] = []
+        self._waiting: list[tuple[Raw, Answer, float]] = []  # the last is when it came
         self._is_writing = False
         self._ended: asyncio.Future[None] | None = None
 
@@ -49,7 +51,7 @@ class CallbackQueue:
         """Keep it, and answer when it is committed or could not be; False when there is no room for it."""
         if self._ended is not None or len(self._waiting) >= self._limits.room:
             return False
-        self._waiting.append((raw, answer))
+        self._waiting.append((raw, answer, self._loop.time()))
         if not self._is_writing:
             self._is_writing = True
             self._loop.call_soon(self._store)  # with everything that is read in this turn of the loop
@@ -67,16 +69,21 @@ class CallbackQueue:
             if self._ended is not None and not self._ended.done():
                 self._ended.set_result(None)
             return
-        if self._is_behind() and self._ended is None:
+        if self._must_wait():
             self._loop.call_later(LOOK_AGAIN, self._store)
             return
         group = self._waiting[: self._limits.size]
         del self._waiting[: self._limits.size]
-        writing = self._loop.run_in_executor(self._executor, self._write, [raw for raw, _ in group])
+        writing = self._loop.run_in_executor(self._executor, self._write, [raw for raw, _, _ in group])
         writing.add_done_callback(lambda written: self._stored(group, written))
 
-    def _stored(self, group: Sequence[tuple[Raw, Answer]], written: "asyncio.Future[None]") -> None:
+    def _must_wait(self) -> bool:
+        """Whether what is answered is to become receipts first; not for ever, for that may go wrong again and again."""
+        is_patient = self._loop.time() - self._waiting[0][2] < self._limits.longest
+        return is_patient and self._ended is None and self._is_behind()
+
+    def _stored(self, group: Sequence[tuple[Raw, Answer, float]], written: "asyncio.Future[None]") -> None:
         is_safe = not written.cancelled() and written.exception() is None
-        for _, answer in group:
+        for _, answer, _ in group:
             answer(is_safe)
         self._store()

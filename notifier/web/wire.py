@@ -24,6 +24,8 @@ VERSIONS = (b"HTTP/1.1", b"HTTP/1.0")
 FORM = b"application/x-www-form-urlencoded"
 #: What these say changes how the rest is to be read.
 STRANGE = frozenset((b"transfer-encoding", b"expect", b"upgrade", b"content-encoding", b"trailer", b"te"))
+#: What a head may have in it: of control signs one reader makes a blank, another a letter.
+_SIGNS = b"\t\r\n" + bytes(one for one in range(32, 256) if one != 127)
 NEEDED = frozenset((b"content-length", b"content-type", b"x-twilio-signature", b"connection"))
 
 #: Takes a target, a signature and a form, when they are right and there is room; tells the last one what became of it.
@@ -40,14 +42,21 @@ class Post(NamedTuple):
     is_last: bool
 
 
-def read_post(came: bytes) -> Post | Literal["more", "strange"]:
-    """The callback that this begins with; `more` when its end is missing, `strange` when it is no ordinary one."""
+def read_post(came: bytes) -> Post | int | Literal["strange"]:
+    """The callback that this begins with; `strange` when it is no ordinary one.
+
+    While its end is missing: of how many bytes it is worth looking at again. Who sends byte by byte must not have a
+    head of thousands of lines read for each.
+    """
     if not came.startswith(BEGINNING):
-        return "more" if BEGINNING.startswith(came) else "strange"
+        return len(came) + 1 if BEGINNING.startswith(came) else "strange"
     end = came.find(b"\r\n\r\n")
     if end < 0 or end > LARGEST_HEAD:
-        return "more" if end < 0 and len(came) <= LARGEST_HEAD else "strange"
-    lines = came[:end].split(b"\r\n")
+        return len(came) + 1 if end < 0 and len(came) <= LARGEST_HEAD else "strange"
+    head = came[:end]
+    if head.translate(None, _SIGNS):
+        return "strange"
+    lines = head.split(b"\r\n")
     target, _, version = lines[0][5:].partition(b" ")
     # A lone end of line is one for some readers and not for others.
     fields = _fields(lines) if came.count(b"\n", 0, end) == came.count(b"\r", 0, end) == len(lines) - 1 else None
@@ -60,7 +69,7 @@ def read_post(came: bytes) -> Post | Literal["more", "strange"]:
     if stop > end + 4 + LARGEST_BODY:
         return "strange"
     if len(came) < stop:
-        return "more"
+        return stop
     connection = fields.get(b"connection", b"").lower()
     if connection not in (b"", b"close", b"keep-alive"):
         return "strange"
@@ -81,7 +90,7 @@ def _fields(lines: list[bytes]) -> dict[bytes, bytes] | None:
         name = name.lower()
         if name in NEEDED and name not in fields:
             fields[name] = value.strip()
-        elif not colon or name in STRANGE or name in NEEDED or b" " in name or b"\t" in name:
+        elif not colon or not name or name in STRANGE or name in NEEDED or b" " in name or b"\t" in name:
             return None
     return fields
 
@@ -96,7 +105,8 @@ class CallbackConnection(asyncio.Protocol):
         self._patience = config.timeout_keep_alive
         self._transport: asyncio.Transport | None = None
         self._came = b""
-        self._is_busy = self._is_last = False
+        self._missing = 0  # before so many bytes came, there is nothing to read
+        self._is_busy = self._is_last = self._is_paused = False
         self._has_moved = True
         self._timer: asyncio.TimerHandle | None = None
 
@@ -111,13 +121,15 @@ class CallbackConnection(asyncio.Protocol):
         self._leave()
 
     def data_received(self, data: bytes) -> None:
-        """Take the callback once it is whole. One that comes while another waits is taken after it."""
+        """Take the callback once it is whole. What comes meanwhile is taken after it; too much of it waits outside."""
         self._has_moved = True
         self._came = self._came + data if self._came else data
         if not self._is_busy:
-            self._read()
+            if len(self._came) >= self._missing:
+                self._read()
         elif len(self._came) > LARGEST_HEAD + LARGEST_BODY and self._transport is not None:
-            self._transport.abort()
+            self._transport.pause_reading()
+            self._is_paused = True
 
     def shutdown(self) -> None:
         """The server ends: answer what was taken, and close."""
@@ -127,7 +139,8 @@ class CallbackConnection(asyncio.Protocol):
 
     def _read(self) -> None:
         post = read_post(self._came)
-        if post == "more":
+        self._missing = post if isinstance(post, int) else 0
+        if isinstance(post, int):
             return
         if post == "strange" or not self._take(post.target, post.signature, post.body, self._answer):
             self._hand_over()
@@ -145,9 +158,17 @@ class CallbackConnection(asyncio.Protocol):
             self._transport.close()
         elif self._came:
             self._read()
+            if len(self._came) <= LARGEST_HEAD + LARGEST_BODY:
+                self._read_on()
+
+    def _read_on(self) -> None:
+        if self._is_paused and self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+            self._is_paused = False
 
     def _hand_over(self) -> None:
         """From here on it is uvicorn's connection, beginning with what was not taken."""
+        self._read_on()
         transport, came = self._transport, self._came
         self._leave()
         if transport is None or transport.is_closing():
