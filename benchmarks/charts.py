@@ -8,9 +8,14 @@ from math import ceil, floor, log10
 from benchmarks import Figure
 from benchmarks.table import Line
 
-WIDTH, LEFT, RIGHT, ROW, TOP = 860, 260, 150, 34, 46
+WIDTH, LEFT, RIGHT, ROW, TOP, KEY = 860, 260, 150, 34, 46, 24
 INK, FAINT, GRID, OURS, OTHERS, LIMIT = "#1d2733", "#5b6773", "#d9dfe5", "#1d4f91", "#9fb3c8", "#c9a227"
 GOOD, FAIR, BAD = "#2e7d4f", "#c9a227", "#b3402e"
+#: What the colours mean, in the order in which the key names them.
+BARS = ((OURS, "the notifier"), (OTHERS, "what one would build instead"), (LIMIT, "a limit: the bare work alone"))
+PROMISES = ((GOOD, "goal reached"), (FAIR, "floor reached"), (BAD, "floor missed"))
+#: Units as the eye wants them.
+UNITS = {"s": "seconds"}
 FONT = "font-family=\"Arial, 'Liberation Sans', sans-serif\""
 
 
@@ -28,18 +33,19 @@ def speeds(title: str, bars: Sequence[Bar], unit: str) -> str:
     found = sorted(bars, key=lambda bar: bar.figure.value, reverse=bars[0].figure.better == "more") if bars else []
     low = 10.0 ** floor(log10(min(bar.figure.lo for bar in found) / 2))  # the shortest bar is still a bar
     high = 10.0 ** ceil(log10(max(bar.figure.hi for bar in found) * 1.01))
-    wide, tall = WIDTH - LEFT - RIGHT, TOP + len(found) * ROW + 30
+    wide, tall = WIDTH - LEFT - RIGHT, TOP + len(found) * ROW + 30 + KEY
     span = log10(high / low)
 
     def place(value: float) -> float:
         return LEFT + wide * log10(max(value, low) / low) / span
 
     parts = [_text(16, 24, title, size=16, weight="bold")]
-    for power in range(round(span) + 1):
-        x, value = place(low * 10**power), low * 10**power
-        parts.append(f'<path d="M{x:.1f} {TOP - 6}V{tall - 26}" stroke="{GRID}"/>')
-        parts.append(_text(x, tall - 10, f"{value:,g}", size=12, colour=FAINT, anchor="middle"))
-    parts.append(_text(WIDTH - 12, 24, f"{unit}, logarithmic", size=12, colour=FAINT, anchor="end"))
+    for value in _marks(low, high):
+        x = place(value)
+        parts.append(f'<path d="M{x:.1f} {TOP - 6}V{tall - 26 - KEY}" stroke="{GRID}"/>')
+        parts.append(_text(x, tall - 10 - KEY, f"{value:,g}", size=12, colour=FAINT, anchor="middle"))
+    parts.append(_text(WIDTH - 12, 24, f"{UNITS.get(unit, unit)}, logarithmic", size=12, colour=FAINT, anchor="end"))
+    parts += _key(LEFT, tall - 12, [entry for entry in BARS if entry[0] in {bar.colour for bar in found}])
     for number, bar in enumerate(found):
         y, figure = TOP + number * ROW, bar.figure
         parts.append(_text(LEFT - 10, y + 17, bar.name, size=13, anchor="end"))
@@ -57,21 +63,33 @@ def speeds(title: str, bars: Sequence[Bar], unit: str) -> str:
 
 
 def board(lines: Sequence[Line]) -> str:
-    """Every promise: how many times its floor was reached. To the right of the line is well."""
+    """Every promise: how many times its floor was reached. To the right of the line is well.
+
+    Behind each bar stand the figure and its floor.
+    """
     found = [line for line in lines if line.figure is not None and line.row.floor is not None]
-    wide, tall, left = WIDTH - 330 - 100, TOP + len(found) * 30 + 34, 330
+    left, right = 300, 140
+    wide, tall = WIDTH - left - right, TOP + len(found) * 30 + 34 + KEY
     most = 8.0  # times the floor, at the right end
 
     def place(times: float) -> float:
         return left + wide * log10(min(max(times, 1 / most), most) * most) / log10(most * most)
 
     parts = [_text(16, 24, "The promises, each against its floor", size=16, weight="bold")]
-    parts.append(_text(WIDTH - 12, 24, "dashed: the goal", size=12, colour=FAINT, anchor="end"))
-    for times, name in ((1 / 8, "1/8"), (0.5, "half"), (1.0, "floor"), (2.0, "twice"), (8.0, "8 times")):
+    parts.append(_text(WIDTH - 12, 24, "measured (floor)", size=12, colour=FAINT, anchor="end"))
+    marks = (
+        (1 / 8, "1/8"),
+        (0.25, "1/4"),
+        (0.5, "half as good"),
+        (1.0, "floor"),
+        (2.0, "twice as good"),
+        (4.0, "4 times"),
+    )
+    for times, name in (*marks, (8.0, "8 times")):
         x = place(times)
         colour, width = (INK, 1.6) if times == 1 else (GRID, 1)
-        parts.append(f'<path d="M{x:.1f} {TOP - 6}V{tall - 28}" stroke="{colour}" stroke-width="{width}"/>')
-        parts.append(_text(x, tall - 12, name, size=12, colour=FAINT, anchor="middle"))
+        parts.append(f'<path d="M{x:.1f} {TOP - 6}V{tall - 28 - KEY}" stroke="{colour}" stroke-width="{width}"/>')
+        parts.append(_text(x, tall - 12 - KEY, name, size=12, colour=FAINT, anchor="middle"))
     for number, line in enumerate(found):
         y, row, figure = TOP + number * 30, line.row, line.figure
         assert figure is not None and row.floor is not None
@@ -81,11 +99,38 @@ def board(lines: Sequence[Line]) -> str:
         parts.append(_text(left - 10, y + 16, row.short, size=12, anchor="end"))
         parts.append(f'<rect x="{begin:.1f}" y="{y + 4}" width="{max(end - begin, 2):.1f}" height="16" rx="2" '
                      f'fill="{colour}"/>')  # fmt: skip
+        if not 1 / most <= times <= most:  # the bar goes on beyond the picture
+            x, way = place(times), 1 if times > 1 else -1
+            parts.append(f'<path d="M{x + 3 * way:.1f} {y + 6}l{6 * way} 6l{-6 * way} 6" stroke="{colour}" '
+                         'stroke-width="2" fill="none"/>')  # fmt: skip
         if row.goal is not None:
             x = place(_times(row.better, row.goal, row.floor))
             parts.append(f'<path d="M{x:.1f} {y + 1}v22" stroke="{INK}" stroke-width="2" stroke-dasharray="3 2"/>')
-        parts.append(_text(WIDTH - 12, y + 16, f"{_number(figure.value)} {row.unit}", size=12, anchor="end"))
+        sign = "≥" if row.better == "more" else "≤"
+        got = f"{_number(figure.value)} {row.unit} ({sign} {row.floor:g})"
+        parts.append(_text(WIDTH - 12, y + 16, got, size=12, anchor="end"))
+    end = left + 3 * 115
+    parts += _key(left, tall - 12, PROMISES)
+    parts.append(f'<path d="M{end} {tall - 23}v14" stroke="{INK}" stroke-width="2" stroke-dasharray="3 2"/>')
+    parts.append(_text(end + 8, tall - 12, "the goal", size=12, colour=FAINT))
     return _svg(parts, tall, "Promises and what was measured")
+
+
+def _marks(low: float, high: float) -> list[float]:
+    """Where the scale is marked: at each power of ten, and between them where there are few."""
+    powers = round(log10(high / low))
+    between = (1, 2, 5) if powers <= 2 else (1,)
+    return [low * 10**power * times for power in range(powers) for times in between] + [high]
+
+
+def _key(x: float, y: float, entries: Sequence[tuple[str, str]]) -> list[str]:
+    """What the colours mean, in one line."""
+    parts = []
+    for colour, name in entries:
+        parts.append(f'<rect x="{x:.1f}" y="{y - 10:.1f}" width="12" height="12" rx="2" fill="{colour}"/>')
+        parts.append(_text(x + 18, y, name, size=12, colour=FAINT))
+        x += 40 + 6.2 * len(name)
+    return parts
 
 
 def _times(better: str, value: float, floor_: float) -> float:

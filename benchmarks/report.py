@@ -22,7 +22,7 @@ NAMES: Mapping[str, tuple[str, str]] = {
     "pipelined": ("transport alone: pipelined", LIMIT),
     "smtp-source": ("smtp-source (C), 16 connections", LIMIT),
     "wrk": ("wrk (C), static answer", LIMIT),
-    "cpu": ("of it the planner's own CPU", OURS),
+    "cpu": ("planner's CPU, largest register", OURS),
     "insert": ("raw INSERT … SELECT of the rows", LIMIT),
     "per_second": ("notifier web, one process", OURS),
     "update.per_second": ("one UPDATE and commit each", OTHERS),

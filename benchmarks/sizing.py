@@ -57,7 +57,7 @@ def table(measured: Sequence[Figure], documents: Sequence[int]) -> str:
             sums = [one + more for one, more in zip(sums, whole, strict=True)]
             cells = "".join(f" {one:,.0f} GB |" for one in whole)
             shown = name if name == TEXT else f"`{name}`"
-            lines.append(f"| {shown} | {row:,.0f} | {index:,.0f} | {share:g} |{cells}")
+            lines.append(f"| {shown} | {row:,.0f} | {index:,.0f} | {share:.3g} |{cells}")
         lines.append(f"| **{title}** | | | |" + "".join(f" **{one:,.0f} GB** |" for one in sums))
     return "\n".join(lines)
 
