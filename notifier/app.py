@@ -76,6 +76,12 @@ class App:
         return self.settings.database_url
 
     def _require_schema(self) -> None:
+        file = self.engine.url.database if self.engine.dialect.name == "sqlite" else None
+        if file and file != ":memory:" and not Path(file).exists():
+            raise StoreError(
+                f"there is no database at {file}; name the settings of your office with --config, make an office here "
+                "with `notifier init`, or the database alone with `notifier init --database`"
+            )
         if not migrate.is_current(self.engine):
             raise StoreError("the database is not up to date with this program; run `notifier init --database`")
 
