@@ -42,8 +42,9 @@ def read_form(text: str) -> dict[str, str]:
 def apply(engine: Engine, *, settle: Settle = settle_late, most: int = GROUPS) -> int:
     """Make receipts of the oldest groups, in one transaction; answers of how many callbacks, 0 when none is left.
 
-    Several may do it at once, each with groups of its own. A group that cannot be recorded is set aside and costs no
-    other. Raises SQLAlchemyError and StoreError for a database that is away; then everything is as it was.
+    Several may do it at once, each with groups of its own. A group that cannot be recorded is halved until what is bad
+    stands alone; that is set aside and costs no other. Raises SQLAlchemyError and StoreError for a database that is
+    away; then everything is as it was.
     """
     groups: list[Group] = []
     try:
@@ -58,7 +59,7 @@ def apply(engine: Engine, *, settle: Settle = settle_late, most: int = GROUPS) -
         if len(groups) > 1:
             return apply(engine, settle=settle, most=1)
         with writing(engine) as connection:
-            store.set_aside(connection, groups[0])
+            _leave_out(connection, groups[0])
     return sum(len(group.callbacks) for group in groups)
 
 
@@ -81,6 +82,18 @@ def _record(connection: Connection, groups: Sequence[Group], settle: Settle) -> 
     store.remove(connection, groups)
     if recorded.refused:
         store.keep(connection, [raws[place] for place in sorted(recorded.refused)], now=now, set_aside=True)
+
+
+def _leave_out(connection: Connection, group: Group) -> None:
+    """Let a group that cannot be recorded stand in nobody's way: its halves come after what waits already."""
+    middle = len(group.callbacks) // 2
+    if not middle:
+        store.set_aside(connection, group)
+        return
+    if not store.remove(connection, [group]):  # another one was faster, and luckier
+        return
+    for half in (group.callbacks[:middle], group.callbacks[middle:]):
+        store.keep(connection, half, now=group.received_at)
 
 
 def _receipts(raws: Sequence[Raw]) -> Iterator[Receipt]:

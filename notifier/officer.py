@@ -9,7 +9,7 @@ from notifier.errors import ConfigError, NotifierError
 from notifier.model import NOTIFICATION_MOVES, NotificationId, NotificationState, Office, Reason
 from notifier.store import daily, outbox, verdicts
 from notifier.store.daily import BatchState, DailyBatch
-from notifier.store.deliveries import set_aside
+from notifier.store.deliveries import lock, read_deliveries, set_aside
 from notifier.store.engine import reading, writing
 from notifier.store.ledger import Story, find_story
 from notifier.store.rulesets import active_plan
@@ -53,6 +53,8 @@ def resend(connection: Connection, story: Story, *, now: datetime) -> Refusal | 
     """
     n = notification.c
     state = story.line.state
+    # Deliveries first, then the notification, as receipts lock them: else each waits for the other.
+    lock(connection, [one.id for one in read_deliveries(connection, [story.line.id]).get(story.line.id, [])])
     if NotificationState.SCHEDULED not in NOTIFICATION_MOVES[state]:
         return Refusal(f"it is {state} and will leave by itself; nothing was changed")
     moved = connection.execute(

@@ -92,6 +92,25 @@ def test_a_group_that_cannot_be_applied_is_set_aside_and_tried_again_later(
     assert states(engine) == ["read"] * 5
 
 
+def test_a_callback_that_cannot_be_applied_holds_back_none_that_came_with_it(engine: Engine) -> None:
+    deliveries = some_deliveries(engine, 5)
+    with writing(engine) as connection:
+        bad = connection.scalar(select(tables.delivery.c.notification_id).where(tables.delivery.c.id == deliveries[1]))
+    keep(engine, *((delivery, "MessageStatus=read") for delivery in deliveries))
+
+    def settle(_connection: object, ids: Sequence[int], /, *, now: object) -> None:
+        if bad in ids:
+            raise RuntimeError
+
+    while callbacks.apply(engine, settle=settle):
+        pass
+    assert states(engine) == ["read", "accepted", "read", "read", "read"]
+    with writing(engine) as connection:
+        row = connection.execute(select(tables.callback)).one()
+    assert (row.set_aside, row.received_at) == (True, NOW)
+    assert row.forms == f'[[{deliveries[1]}, "MessageStatus=read"]]'
+
+
 def test_a_callback_that_the_database_refuses_is_kept_as_it_came(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,9 +130,10 @@ def test_no_line_of_a_mail_is_longer_than_the_standard_allows() -> None:
         {"sender": "office"},
         {"headers": {"X-A": "b\nBcc: c"}},
         {"headers": {"X A": "b"}},
+        {"headers": {"X-A\n": "b"}},
         {"message_id": "<a>\n"},
     ],
-    ids=["subject", "to", "no address", "value", "name", "message id"],
+    ids=["subject", "to", "no address", "value", "name", "end of a name", "message id"],
 )
 def test_a_header_cannot_bring_others_with_it(changes: dict[str, Any]) -> None:
     message = an_email_message(**changes)

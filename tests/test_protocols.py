@@ -27,6 +27,7 @@ from notifier.model import (
     SubjectKind,
     Unknown,
 )
+from notifier.officer import Refusal, read_story, resend
 from notifier.receipts import record as record_receipts
 from notifier.relay import PATIENCE, relay
 from notifier.store import deliveries as store
@@ -379,6 +380,31 @@ def test_settling_and_receipts_in_opposite_order_do_not_lock_each_other_out(post
     with reading(postgres_engine) as connection:
         assert set(connection.execute(select(N.state)).scalars()) == {"delivered"}
         assert set(connection.execute(select(t.delivery.c.state)).scalars()) == {"read"}
+
+
+def test_a_resend_and_a_receipt_do_not_lock_each_other_out(postgres_engine: Engine) -> None:
+    """Deliveries first, then notifications: who asks for a delivery that a receipt has must not hold the other."""
+    with writing(postgres_engine) as connection:
+        delivery = a_delivery(connection, state=DeliveryState.ACCEPTED)
+        key = NotificationId(connection.execute(select(N.id)).scalar_one())
+        connection.execute(update(t.notification).values(state="undeliverable", next_attempt_at=None, settled_at=NOW))
+    asking = Event()
+
+    def sending_again() -> Refusal | None:
+        with writing(postgres_engine) as connection:
+            story = read_story(connection, key)
+            asking.set()
+            return resend(connection, story, now=NOW)
+
+    with ThreadPoolExecutor(1) as pool:
+        with writing(postgres_engine) as connection:
+            store.lock(connection, [delivery])  # a receipt for it has come
+            done = pool.submit(sending_again)
+            assert asking.wait(WAIT)
+            with pytest.raises(TimeoutError):
+                done.result(0.3)
+            settle(connection, [key], now=NOW)
+        done.result(timeout=WAIT)
 
 
 # ------------------------------------------------------------------------------------------ relay, queue, Redis

@@ -17,7 +17,7 @@ _SPECIALS = re.compile(r'[()<>\[\]:;@\\,."]')
 _ADDRESS = r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w.-]+"
 _ALONE = re.compile(_ADDRESS)
 _PLAIN_ADDRESS = re.compile(rf'^(?:(?P<alone>{_ADDRESS})|(?P<name>[^<>",;:\\()\[\]@]*?) *<(?P<named>{_ADDRESS})>)$')
-_HEADER_NAME = re.compile(r"^[!-9;-~]+$")
+_HEADER_NAME = re.compile(r"[!-9;-~]+")
 #: Bytes of UTF-8 in one encoded word: 60 base64 characters and 12 of frame stay under the limit of 75.
 _WORD_BYTES = 45
 _LINE = 76
@@ -76,7 +76,7 @@ def _headers_of(names: tuple[str, ...]) -> tuple[list[str], list[str]]:
     given = {name.lower(): name for name in names}
     for name in FIXED:
         given.pop(name, None)
-    if not all(map(_HEADER_NAME.match, given.values())):
+    if not all(map(_HEADER_NAME.fullmatch, given.values())):
         raise UnsafeHeader("a header name holds a sign that is not allowed there")
     return [name for name in OURS if name.lower() not in given], list(given.values())
 

@@ -80,9 +80,10 @@ def take(connection: Connection, most: int) -> list[Group]:
     return [Group(row[0], row[1], json.loads(row[2])) for row in connection.execute(_TAKE.limit(most))]
 
 
-def remove(connection: Connection, groups: Sequence[Group]) -> None:
-    """Forget groups whose callbacks are receipts now."""
-    connection.execute(delete(callback).where(among(connection, C.id, [group.id for group in groups])))
+def remove(connection: Connection, groups: Sequence[Group]) -> int:
+    """Forget groups whose callbacks are receipts now; answers how many were still there."""
+    mine = among(connection, C.id, [group.id for group in groups])
+    return connection.execute(delete(callback).where(mine)).rowcount
 
 
 def set_aside(connection: Connection, group: Group) -> None:
