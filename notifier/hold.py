@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 #: A lease is renewed each time this part of it has passed: three renewals come before it ends, two of them may fail.
 RENEWALS = 4
 #: Messages that begin within so long may share the statement that marks them.
-GATHERED = timedelta(seconds=0.1)
+GATHERED = timedelta(seconds=0.02)
 
 
 class Hold:

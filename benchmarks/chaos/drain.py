@@ -5,7 +5,6 @@ While messages are under way the processes are stopped as a supervisor does it: 
 each stop no delivery may be under way and no notification in hand; then all are started again.
 """
 
-import argparse
 import os
 import shutil
 import signal
@@ -54,7 +53,6 @@ WAYS: dict[str, Callable[[Member], None]] = {
 
 def main() -> int:
     """Stop in each way, and say what was left."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
     folder = Path(tempfile.mkdtemp(prefix="notifier-chaos-"))
     folder.chmod(0o755)
     cast, well = Cast(workers=2), True
