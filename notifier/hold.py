@@ -4,6 +4,7 @@ messages have begun, so that a successor need not ask about the others."""
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
@@ -80,6 +81,8 @@ class Beginnings:
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine, self._clock = engine, clock
+        # Of its own: behind whole batches that are being read or written, a mark would wait while places stand empty.
+        self._thread = ThreadPoolExecutor(1, "begun")
         self._waiting: dict[DeliveryId, asyncio.Future[datetime | None]] = {}
         self._under_way = 0
         self._latest: datetime | None = None
@@ -124,7 +127,7 @@ class Beginnings:
         at = self._latest = max(self._clock.now(), self._latest or self._clock.now())
         begun: set[DeliveryId] = set()
         try:
-            begun = await asyncio.to_thread(self._mark, list(waiting), at)
+            begun = await asyncio.get_running_loop().run_in_executor(self._thread, self._mark, list(waiting), at)
         except Exception:
             log.exception("messages could not be marked as begun; they wait", extra={"deliveries": len(waiting)})
         finally:
