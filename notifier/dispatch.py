@@ -57,7 +57,20 @@ TRY_AGAIN = timedelta(seconds=1)
 #: How long an outcome may be in memory only; a batch that takes less is written at once.
 KEEP_EVERY = timedelta(seconds=1)
 
+#: One for so many places: messages that are marked as begun before a place is free, so that none stands empty while
+#: they are being marked. Each is one more about which the successor of a dead worker has to ask.
+AHEAD = 4
+
 Answers = Mapping[DeliveryId, Outcome | None]
+
+
+class Places:
+    """What bounds the messages of one channel, over all batches of an event loop: under way, and marked as begun."""
+
+    def __init__(self, count: int) -> None:
+        self.most_marked = count + max(count // AHEAD, 1)
+        self.marked = asyncio.Semaphore(self.most_marked)
+        self.under_way = asyncio.Semaphore(count)
 
 
 class Dispatcher:
@@ -86,9 +99,7 @@ class Dispatcher:
         self.clock = clock
         self.limits = limits
         self.callback_url = callback_url
-        self._gates_of: WeakKeyDictionary[asyncio.AbstractEventLoop, Mapping[Channel, asyncio.Semaphore]] = (
-            WeakKeyDictionary()
-        )
+        self._places_of: WeakKeyDictionary[asyncio.AbstractEventLoop, Mapping[Channel, Places]] = WeakKeyDictionary()
         self._beginnings_of: WeakKeyDictionary[asyncio.AbstractEventLoop, Beginnings] = WeakKeyDictionary()
         guard = Guard(rules, calendar_of, limits, plan=plan)
         self.preparer = Preparer(guard, calendar_of, renderer, carriers, limits)
@@ -217,7 +228,7 @@ class Dispatcher:
         outcomes: dict[DeliveryId, Outcome | None],
     ) -> None:
         """Send concurrently, bounded per channel over all batches. None: not started: too late, or we stop."""
-        gates, beginnings = self._gates(), self._beginnings()
+        places, beginnings = self._places(), self._beginnings()
         stopped: set[Channel] = set()
 
         def may_start(carrier: Carrier, one: Sending, begun: datetime | None) -> bool:
@@ -225,28 +236,37 @@ class Dispatcher:
                 return False
             return self.clock.now() <= self._last_start(carrier, begun, hold)
 
-        async def attempt(carrier: Carrier, one: Sending) -> Outcome | None:
+        async def has_turn(carrier: Carrier, one: Sending) -> bool:
             channel = carrier.channel
             if self.paces.bounds(channel) and channel not in stopped and not self.is_stopping():
                 await self.paces.turn(channel, carrier.provider, one.message.sender)
             # A drain waits for what is under way and for nothing else.
-            if channel in stopped or self.is_stopping():
+            return channel not in stopped and not self.is_stopping()
+
+        async def mail(carrier: Carrier, one: Sending) -> Outcome | None:
+            """An e-mail is not marked as begun: it may be repeated."""
+            async with places[carrier.channel].under_way:
+                if await has_turn(carrier, one) and may_start(carrier, one, prepared_at):
+                    return await _carry(carrier, one, None)
                 return None
-            if channel is Channel.EMAIL:  # is not marked as begun: it may be repeated
-                return await _carry(carrier, one, None) if may_start(carrier, one, prepared_at) else None
-            begun = await beginnings.begin(one.delivery_id)
-            try:
-                if not may_start(carrier, one, begun):
+
+        async def call(carrier: Carrier, one: Sending) -> Outcome | None:
+            async with places[carrier.channel].marked:
+                if not await has_turn(carrier, one):
                     return None
-                return await _carry(carrier, one, self.callback_url(one.delivery_id))
-            finally:
-                beginnings.ended()
+                begun = await beginnings.begin(one.delivery_id)
+                try:
+                    async with places[carrier.channel].under_way:
+                        if may_start(carrier, one, begun):
+                            return await _carry(carrier, one, self.callback_url(one.delivery_id))
+                        return None
+                finally:
+                    beginnings.ended()
 
         async def work_off(carrier: Carrier, queue: Iterator[Sending]) -> None:
-            gate = gates[carrier.channel]
+            attempt = mail if carrier.channel is Channel.EMAIL else call
             for one in queue:
-                async with gate:
-                    outcome = outcomes[one.delivery_id] = await attempt(carrier, one)
+                outcome = outcomes[one.delivery_id] = await attempt(carrier, one)
                 if isinstance(outcome, Rejected) and outcome.action is Action.STOP_CHANNEL:
                     stopped.add(carrier.channel)
 
@@ -254,16 +274,15 @@ class Dispatcher:
         for channel in {one.channel for one in sendings}:
             mine, carrier = [one for one in sendings if one.channel is channel], self.carriers[channel]
             queue = iter(mine)
-            workers += [work_off(carrier, queue) for _ in range(min(carrier.concurrency, len(mine)))]
+            workers += [work_off(carrier, queue) for _ in range(min(places[channel].most_marked, len(mine)))]
         await asyncio.gather(*workers)
 
-    def _gates(self) -> Mapping[Channel, asyncio.Semaphore]:
-        """What bounds the sends under way on each channel, over all batches of this process."""
+    def _places(self) -> Mapping[Channel, Places]:
+        """What bounds each channel, over all batches of this process."""
         loop = asyncio.get_running_loop()
-        if loop not in self._gates_of:
-            concurrency = {channel: carrier.concurrency for channel, carrier in self.carriers.items()}
-            self._gates_of[loop] = {channel: asyncio.Semaphore(count) for channel, count in concurrency.items()}
-        return self._gates_of[loop]
+        if loop not in self._places_of:
+            self._places_of[loop] = {key: Places(carrier.concurrency) for key, carrier in self.carriers.items()}
+        return self._places_of[loop]
 
     def _beginnings(self) -> Beginnings:
         """What marks messages as begun, over all batches of this process."""

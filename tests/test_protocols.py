@@ -10,17 +10,20 @@ from typing import Any
 
 import pytest
 import redis
-from sqlalchemy import Engine, event, insert, select, update
+from sqlalchemy import Engine, event, func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from notifier.casts import Secret
+from notifier.dispatch import AHEAD
 from notifier.model import (
     Accepted,
     Action,
     Channel,
     DeliveryId,
     DeliveryState,
+    Message,
     NotificationId,
+    Outcome,
     Reason,
     Receipt,
     Rejected,
@@ -40,7 +43,7 @@ from notifier.store.register import put_subjects
 from notifier.store.settle import settle
 from notifier.worker import Queue, redis_broker, working
 from tests.outbox_rows import NOW, a_delivery, a_notification, a_party
-from tests.world import World
+from tests.world import Remembering, World
 
 #: How long a test waits for another thread, in seconds, before it fails.
 WAIT = 30.0
@@ -326,6 +329,42 @@ def slow_then_quick(world: World, seen: list[Any], answer: Callable[[], Any]) ->
 
     carrier.answer = late
     world.wait_for(world.dispatcher.dispatch(ids))
+
+
+class Slow(Remembering):
+    """A provider that takes a moment, and looks what is under way and what is marked as begun meanwhile."""
+
+    def __init__(self, engine: Engine, concurrency: int) -> None:
+        super().__init__(Channel.WHATSAPP, concurrency=concurrency)
+        self.engine = engine
+        self.under_way = self.most_under_way = 0
+        self.marked: list[int] = []
+
+    async def send(self, message: Message, *, callback_url: str | None) -> Outcome:
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        await asyncio.sleep(0.3)
+        with reading(self.engine) as connection:
+            begun = select(func.count()).where(
+                t.delivery.c.state == "attempting", t.delivery.c.detail.is_(None), t.delivery.c.channel == "whatsapp"
+            )
+            self.marked.append(connection.scalar(begun) or 0)
+        self.under_way -= 1
+        return await super().send(message, callback_url=callback_url)
+
+
+def test_a_message_is_marked_before_its_place_is_free_and_none_beyond_the_next(world: World) -> None:
+    """Else a place of a slow provider stands empty while the next message is being marked."""
+    for number in range(12):
+        a_person_with_a_permit(world, str(number))
+    world.plan()
+    world.at("2026-05-26 10:30")
+    slow = world.carriers[Channel.WHATSAPP] = Slow(world.engine, concurrency=4)
+    world.wait_for(world.dispatcher.dispatch([row.id for row in world.notifications()]))
+
+    assert slow.most_under_way == 4
+    assert slow.marked[0] == 4 + 4 // AHEAD
+    assert len(slow.sent) == 12
 
 
 # -------------------------------------------------------------------------------------- 5. outcomes, deadlocks
