@@ -1,7 +1,8 @@
-"""An e-mail filled into a skeleton is the e-mail as it would be rendered, whatever the names are."""
+"""A message filled into a skeleton is the message as it would be rendered, whatever the names are."""
 
 import random
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,15 +11,28 @@ from hypothesis import strategies as st
 
 from notifier.errors import TemplateError
 from notifier.messages.email import Words
+from notifier.messages.envelope import Envelope
 from notifier.messages.facts import MessageFacts, persons_of, with_persons
 from notifier.messages.library import Source
 from notifier.messages.masking import mask, short_name
 from notifier.messages.samples import sample_facts, sample_scenes
 from notifier.messages.skeleton import COMPARED_EACH, KEPT, Alike, Skeletons
 from notifier.messages.templates import Templates
-from notifier.model import Channel, Part
+from notifier.model import Channel, DeliveryId, Message, Part
 
 TEMPLATES = Templates.load(Path(__file__).parent.parent / "templates")
+FRESH = Templates(TEMPLATES.library)
+SHORT = [source for source in TEMPLATES.library.sources if source.channel is Channel.SMS]
+ENVELOPE = Envelope(
+    delivery_id=DeliveryId(1),
+    to="+6281200000001",
+    sender="IMIGRASI",
+    message_id_domain="example.org",
+    unsubscribe_url=None,
+    unsubscribe_mailto=None,
+    stable_key="1.sms",
+    now=datetime(2026, 11, 24, 2, tzinfo=UTC),
+)
 LETTERS = [source for source in TEMPLATES.library.sources if source.channel is Channel.EMAIL]
 SCENES = sample_scenes()
 NAMES = st.one_of(
@@ -48,6 +62,16 @@ def rendered(source: Source, facts: MessageFacts) -> Words | str:
         return str(error)
 
 
+def sms(templates: Templates, source: Source, facts: MessageFacts) -> Message | str:
+    """Of `FRESH` rendered in full: it has no skeletons."""
+    if templates is FRESH:
+        FRESH._skeletons = Skeletons("")
+    try:
+        return templates.compose(source.name, Channel.SMS, source.language, facts, ENVELOPE)
+    except TemplateError as error:
+        return str(error)
+
+
 def filled(skeletons: Skeletons, source: Source, facts: MessageFacts) -> Words | str:
     try:
         return skeletons.words(source, Alike(facts), persons_of(facts), lambda facts: TEMPLATES._words(source, facts))
@@ -73,6 +97,18 @@ def test_every_shipped_letter_is_the_same_filled_in_as_rendered(source: Source) 
         for facts in SCENES.values():
             told = with_names(facts, chance.choice(names), chance.choice(names), f"A{chance.randrange(10**6):06d}")
             assert filled(skeletons, source, told) == rendered(source, told)
+
+
+@pytest.mark.parametrize("source", SHORT, ids=lambda source: f"{source.name}-{source.language}")
+def test_every_shipped_sms_is_the_same_filled_in_as_rendered(source: Source) -> None:
+    chance = random.Random(source.path)
+    names = ["SITI", "O'BRIEN & SONS", "Łukasz-Żółć", "王伟", "A | B", "  x: y", "N" * 60, "MARIA DA SILVA"]
+    for facts in SCENES.values():
+        for _ in range(4):
+            told = with_names(facts, chance.choice(names), chance.choice(names), f"A{chance.randrange(10**6):06d}")
+            assert sms(TEMPLATES, source, told) == sms(FRESH, source, told)
+    kept = TEMPLATES._skeletons._kept.items()
+    assert any(made and key[0][0] == source.path for key, made in kept), "it was never filled in"  # type: ignore[index]
 
 
 def test_all_shipped_letters_to_people_have_a_skeleton_and_lists_for_the_office_have_none() -> None:

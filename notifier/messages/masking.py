@@ -1,10 +1,10 @@
 """What may be seen of numbers and names where anyone might read along."""
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from notifier.errors import TemplateError
-from notifier.messages.facts import MessageFacts
 
 _SHOWN = 4
 _LONGEST_WORD = 15
@@ -32,17 +32,16 @@ def short_name(name: str) -> str:
     return f"{first} {initial}." if initial else first
 
 
-def refuse_full_numbers(text: str, facts: MessageFacts) -> None:
+def refuse_full_numbers(text: str, numbers: Iterable[str]) -> None:
     """The last look before an SMS or WhatsApp message leaves: no full number, wherever it came from.
 
     Raises TemplateError, without the number.
     """
-    for item in facts.items:
-        for subject in (item.document, item.case):
-            if subject is not None and len(subject.number) > _SHOWN and _stands_in(subject.number, text):
-                raise TemplateError(
-                    "a full document or case number would leave in an SMS or WhatsApp text; use number_masked"
-                )
+    for number in numbers:
+        if len(number) > _SHOWN and _stands_in(number, text):
+            raise TemplateError(
+                "a full document or case number would leave in an SMS or WhatsApp text; use number_masked"
+            )
 
 
 def _stands_in(number: str, text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Skeletons: the words of an e-mail rendered once for all whose messages differ in names and numbers only.
+"""Skeletons: the words of an e-mail or SMS rendered once for all whose messages differ in names and numbers only.
 
 On a day, thousands of people of an office get the same letter; rendering it takes 300 us, filling in a name takes ten.
 A skeleton comes from renderings with stand-ins for what is personal. It is only used when every stand-in came through
@@ -33,7 +33,7 @@ from notifier.model import Filled, Form, Part
 log = logging.getLogger(__name__)
 
 #: How many skeletons are kept, and how many letters are remembered that were written once.
-KEPT, REMEMBERED = 256, 1024
+KEPT, REMEMBERED = 1024, 4096
 #: Every so many fillings of a skeleton one is compared with the message rendered in full.
 COMPARED_EACH = 256
 
@@ -140,7 +140,7 @@ class Skeletons:
         self._given_up: set[str] = set()
 
     def words(self, source: Source, alike: Alike, persons: Persons, render: Render) -> Words:
-        """The words of an e-mail: the same as `render` gives, mostly without rendering."""
+        """The words of a message: the same as `render` gives, mostly without rendering."""
         found = None if alike.facts.others or source.path in self._given_up else self._look(source, alike, persons)
         if found is None:
             return render(with_persons(alike.facts, persons))

@@ -60,6 +60,7 @@ class Templates:
             if source.language in self._environments
             and (source.channel is not Channel.WHATSAPP or source.manifest is not None)
         }
+        self._plain = frozenset(source.path for source in self._sources.values() if is_plain(source.text))
         self._wanted: dict[str, list[str]] = {}
         self._skeletons = Skeletons("\n".join(text for text, _ in library.shared.values()))
         self._choose_language = lru_cache(maxsize=4096)(self._language_of)
@@ -128,10 +129,12 @@ class Templates:
             raise TemplateError(f"there is no template {name!r} for {channel} in {language!r}")
         if channel is Channel.EMAIL:
             return self._compose_email(source, alike, persons, envelope)
-        facts = with_persons(alike.facts, persons)
-        compose = self._compose_sms if channel is Channel.SMS else self._compose_whatsapp
-        message = compose(source, facts, envelope)
-        refuse_full_numbers(message.text, facts)
+        message: SmsMessage | WhatsAppMessage
+        if channel is Channel.SMS:
+            message = self._compose_sms(source, alike, persons, envelope)
+        else:
+            message = self._compose_whatsapp(source, with_persons(alike.facts, persons), envelope)
+        refuse_full_numbers(message.text, _numbers(alike, persons))
         return message
 
     def check(self) -> list[Fault]:
@@ -153,10 +156,13 @@ class Templates:
             wanted = self._wanted[source.file] = [name for name in NAMES if name in words]
         return names_for_template(facts, wanted)
 
-    def _compose_sms(self, source: Source, facts: MessageFacts, envelope: Envelope) -> SmsMessage:
-        text = one_line(self._render(source, source.path, self._names(source, facts)))
+    def _compose_sms(self, source: Source, alike: Alike, persons: Persons, envelope: Envelope) -> SmsMessage:
+        def render(facts: MessageFacts) -> Words:
+            return Words("", self._render(source, source.path, self._names(source, facts)), "", None)
+
+        text = one_line(self._skeletons.words(source, alike, persons, render).text)
         # A text written in GSM-7 stays in it: a name with one foreign letter must not double the price.
-        if is_plain(source.text):
+        if source.path in self._plain:
             text = plain(text)
         size = segments(text)
         return SmsMessage(envelope.delivery_id, envelope.to, envelope.sender, text, size.count, size.encoding)
@@ -226,6 +232,12 @@ class Templates:
         """What a line of an error may lie in, by the name Jinja gives it."""
         files = [*self.library.shared.values(), *_files_of(source).values()]
         return {file: text for text, file in files}
+
+
+def _numbers(alike: Alike, persons: Persons) -> list[str]:
+    """The numbers of everything a message speaks of."""
+    others = [subject.number for item in alike.facts.others for subject in (item.document, item.case) if subject]
+    return [persons.document, persons.case, *others]
 
 
 def _environments(library: Library) -> dict[str, TemplateEnvironment]:
