@@ -132,7 +132,7 @@ def rows_by(connection: Connection, table: Table, key: Column[Any], values: Iter
     found: dict[Any, Row] = {}
     for wanted in slices(sorted(set(values)), TOGETHER):
         query = select(table).where(among(connection, key, wanted)).order_by(key).with_for_update()
-        found.update((row[key.name], dict(row)) for row in connection.execute(query).mappings())
+        found.update((row[key.name], dict(row)) for row in connection.execute(query).mappings().all())
     return found
 
 
@@ -141,7 +141,7 @@ def ids_by(connection: Connection, table: Table, key: Column[Any], values: Itera
     found: dict[Any, int] = {}
     for wanted in slices(sorted(set(values)), TOGETHER):
         query = select(key, table.c.id).where(among(connection, key, wanted))
-        found.update((row[0], row[1]) for row in connection.execute(query))
+        found.update((row[0], row[1]) for row in connection.execute(query).all())
     return found
 
 

@@ -48,7 +48,7 @@ def due_subjects(
         values["low"], values["high"] = _bounds(question, column)
     if within is not None:
         values["first"], values["last"] = within
-    return list(connection.execute(query, values).scalars())
+    return list(connection.execute(query, values).scalars().all())
 
 
 def due_among(
@@ -106,7 +106,7 @@ def subjects_in_outbox(
     query = select(n.rule, n.subject_id).where(or_(*theirs), n.state.in_([state.value for state in states]))
     if reason is not None:
         query = query.where(n.reason == reason.value)
-    return [(row.rule, row.subject_id) for row in connection.execute(query.distinct())]
+    return [(row.rule, row.subject_id) for row in connection.execute(query.distinct()).all()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def read_standings(connection: Connection) -> dict[int, list[Standing]]:
     found: dict[int, list[Standing]] = defaultdict(list)
     for kind, table in t.SUBJECTS.items():
         query = select(table, t.party.c.birth_date.label("born")).join(t.party, t.party.c.id == table.c.holder_id)
-        for row in connection.execute(query):
+        for row in connection.execute(query).all():
             stays = tuple(began[row.id]) if kind is SubjectKind.CASE else ()
             found[row.office_id].append(Standing(kind, row._asdict(), row.born, stays))
     return found
@@ -231,13 +231,13 @@ def roles_turning(connection: Connection, after: date, until: date) -> list[tupl
     begins = subjects.where(r.valid_from > after, r.valid_from <= until)
     ended = subjects.where(r.valid_until >= after, r.valid_until < until)
     query = union(begins, ended)
-    return [(SubjectKind(row.subject_kind), row.subject_id) for row in connection.execute(query)]
+    return [(SubjectKind(row.subject_kind), row.subject_id) for row in connection.execute(query).all()]
 
 
 def changed_subjects(connection: Connection, limit: int) -> list[tuple[int, SubjectKind, int]]:
     """The oldest changes nobody has looked at: their own id, and the subject."""
     query = select(t.changed).order_by(t.changed.c.id).limit(limit)
-    return [(row.id, SubjectKind(row.subject_kind), row.subject_id) for row in connection.execute(query)]
+    return [(row.id, SubjectKind(row.subject_kind), row.subject_id) for row in connection.execute(query).all()]
 
 
 def forget_changes(connection: Connection, ids: Sequence[int]) -> None:

@@ -115,6 +115,17 @@ COMPANIONS = _companions()
 OPEN_ONES = select(*CLAIMED).where(
     one_of(N.id), N.next_attempt_at.is_not(None), N.state.in_([state.value for state in OPEN])
 )
+LOCKED = select(N.id).where(one_of(N.id)).order_by(N.id).with_for_update()
+#: What was sent before and still climbs or waits, of the subjects of a kind.
+CLIMBING = select(N.id, N.rule, N.subject_kind, N.subject_id, N.party_id).where(
+    N.subject_kind == bindparam("kind", type_=N.subject_kind.type),
+    one_of(N.subject_id),
+    N.state == NotificationState.SENT.value,
+    N.next_attempt_at.is_not(None),
+)
+USED = select(*(CAP[name] for name in CAP_USE)).where(
+    one_of(CAP.party_id), CAP.day > bindparam("since", type_=CAP.day.type)
+)
 ATTEMPTS = select(N.id, N.attempt, N.state).where(one_of(N.id)).order_by(N.id).with_for_update()
 
 
@@ -179,7 +190,7 @@ def renew(
     for chunk in chunks(attempts):
         are_held = (among(connection, N.id, chunk), N.next_attempt_at.in_(list(ends)))
         query = select(N.id, N.attempt).where(*are_held).order_by(N.id).with_for_update()
-        held = [key for key, attempt in connection.execute(query) if attempts[NotificationId(key)] == attempt]
+        held = [key for key, attempt in connection.execute(query).all() if attempts[NotificationId(key)] == attempt]
         still = update(t.notification).where(among(connection, N.id, held))
         connection.execute(still.values(next_attempt_at=until))
         renewed.update(NotificationId(key) for key in held)
@@ -189,7 +200,7 @@ def renew(
 def lock(connection: Connection, ids: Iterable[NotificationId]) -> None:
     """Lock rows that will be written, in the order of their ids: any other order would meet receipts head-on."""
     for chunk in chunks(ids):
-        connection.execute(select(N.id).where(among(connection, N.id, chunk)).order_by(N.id).with_for_update())
+        connection.execute(LOCKED, {"ids": chunk})
 
 
 def older_ladders(connection: Connection, claimed: Sequence[Claimed]) -> list[NotificationId]:
@@ -199,15 +210,10 @@ def older_ladders(connection: Connection, claimed: Sequence[Claimed]) -> list[No
     older: list[NotificationId] = []
     for kind in sorted({one.subject_kind for one in claimed}):
         for chunk in chunks(one.subject_id for one in claimed if one.subject_kind == kind):
-            query = select(N.id, N.rule, N.subject_kind, N.subject_id, N.party_id).where(
-                N.subject_kind == kind,
-                among(connection, N.subject_id, chunk),
-                N.state == NotificationState.SENT.value,
-                N.next_attempt_at.is_not(None),
-            )
+            rows = connection.execute(CLIMBING, {"kind": kind, "ids": chunk}).all()
             older += [
                 NotificationId(row.id)
-                for row in connection.execute(query)
+                for row in rows
                 if row.id not in known and (row.rule, row.subject_kind, row.subject_id, row.party_id) in stories
             ]
     return sorted(older)
@@ -269,9 +275,8 @@ class Caps:
         assert self._earliest is not None
         since = self._earliest - timedelta(days=7)
         for chunk in chunks(party_ids):
-            mine = among(self._connection, CAP.party_id, chunk)
-            query = select(*(CAP[name] for name in CAP_USE)).where(mine, CAP.day > since)
-            for party_id, day, number, key in self._connection.execute(query).all():
+            asked = {"ids": chunk, "since": since}
+            for party_id, day, number, key in self._connection.execute(USED, asked).all():
                 self._used.setdefault(party_id, []).append((day, number, key))
 
     def _grant(self, wishes: Sequence[CapWish]) -> tuple[set[NotificationId], list[_Number]]:

@@ -43,7 +43,7 @@ def read_tellings(connection: Connection, rules: Collection[str], party_ids: Col
         query = select(t.notification).where(
             N.party_id.in_(chunk), N.rule.in_(rules), or_(N.told_at.is_not(None), under_way)
         )
-        for row in connection.execute(query):
+        for row in connection.execute(query).all():
             cycle = (row.subject_kind, row.subject_id, row.cycle)
             found.append(Telling(row.rule, PartyId(row.party_id), cycle, row.told_at, row.next_attempt_at))
     return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, union_all, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, or_, select, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from notifier.model import (
@@ -30,9 +30,10 @@ from notifier.model import (
     WhatsAppMessage,
 )
 from notifier.store import tables as t
-from notifier.store.bulk import among
+from notifier.store.bulk import among, one_of
 from notifier.store.many import insert_each, next_ids, update_each
 from notifier.store.subjects import chunks
+from notifier.store.types import Instant
 
 D = t.delivery.c
 M = t.delivery_member.c
@@ -46,6 +47,15 @@ NOT_BEGUN = "not begun"
 #: What a delivery keeps to itself when a notification begins anew with a copy of it.
 NOT_COPIED = ("id", "message", "letter", "reference")
 _IS_UNBEGUN = (D.state == DeliveryState.ATTEMPTING.value, D.detail == NOT_BEGUN)
+UNBEGUN = select(D.id).where(one_of(D.id), *_IS_UNBEGUN)
+NOW = bindparam("now", type_=Instant())
+_START = update(t.delivery).values(detail=None, attempted_at=NOW, updated_at=NOW).returning(D.id)
+#: The ids are picked once and locked, as in a claim.
+_PICKED = func.array(UNBEGUN.order_by(D.id).with_for_update().scalar_subquery())
+START = {"postgresql": _START.where(D.id == func.any(_PICKED)), "sqlite": _START.where(D.id.in_(UNBEGUN))}
+LOCKED = select(D.id, D.state).where(one_of(D.id)).order_by(D.id).with_for_update()
+#: Words of the database, and what they are here; asking the enumeration costs several times as much.
+STATES = {state.value: state for state in DeliveryState}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +95,7 @@ def read_deliveries(connection: Connection, ids: Iterable[NotificationId]) -> di
         mine = or_(among(connection, D.notification_id, chunk), among(connection, D.id, list(members)))
         with_form = t.delivery.outerjoin(t.letter, L.key == D.letter)
         current = select(t.delivery, L.form).select_from(with_form).where(mine, D.rung >= 0)
-        for row in connection.execute(current.order_by(D.id)):
+        for row in connection.execute(current.order_by(D.id)).all():
             one = _delivery(row, (row.notification_id, *members.get(row.id, ())))
             for key in one.tells:
                 if key in wanted:
@@ -115,7 +125,7 @@ def _members(connection: Connection, wanted: Select[Any]) -> dict[int, list[Noti
     """The other notifications of shared deliveries."""
     members: dict[int, list[NotificationId]] = {}
     shared = select(t.delivery_member).where(M.delivery_id.in_(wanted)).order_by(M.notification_id)
-    for row in connection.execute(shared):
+    for row in connection.execute(shared).all():
         members.setdefault(row.delivery_id, []).append(NotificationId(row.notification_id))
     return members
 
@@ -151,7 +161,7 @@ def keep_letters(connection: Connection, forms: Iterable[Form], *, on: date) -> 
     wanted = {form.key: form for form in forms}
     if not wanted:
         return
-    known = set(connection.execute(select(L.key).where(L.key.in_(wanted), L.used_on >= on)).scalars())
+    known = set(connection.execute(select(L.key).where(L.key.in_(wanted), L.used_on >= on)).scalars().all())
     rows = [
         {"key": key, "form": [[one.pieces, one.places] for one in (form.subject, form.text, form.html)], "used_on": on}
         for key, form in sorted(wanted.items())
@@ -193,21 +203,15 @@ def start(connection: Connection, ids: Sequence[DeliveryId], *, now: datetime) -
     The row decides between a slow worker and its successor: what was taken back, or is the successor's to follow up,
     is not among the answered. The attempt counts from here on.
     """
-    wanted = select(D.id).where(among(connection, D.id, ids), *_IS_UNBEGUN)
-    if connection.dialect.name == "postgresql":
-        condition = D.id == func.any(func.array(wanted.order_by(D.id).with_for_update().scalar_subquery()))
-    else:
-        condition = D.id.in_(wanted)
-    begun = update(t.delivery).where(condition).values(detail=None, attempted_at=now, updated_at=now)
-    return {DeliveryId(key) for key in connection.execute(begun.returning(D.id)).scalars()}
+    asked = {"ids": list(ids), "now": now}
+    return {DeliveryId(key) for key in connection.execute(START[connection.dialect.name], asked).scalars().all()}
 
 
 def unbegun(connection: Connection, ids: Iterable[DeliveryId]) -> set[DeliveryId]:
     """Those of some deliveries that are written and not begun; certain only of those that the caller has locked."""
     found: set[DeliveryId] = set()
     for chunk in chunks(ids):
-        query = select(D.id).where(among(connection, D.id, chunk), *_IS_UNBEGUN)
-        found |= {DeliveryId(key) for key in connection.execute(query).scalars()}
+        found |= {DeliveryId(key) for key in connection.execute(UNBEGUN, {"ids": chunk}).scalars().all()}
     return found
 
 
@@ -240,8 +244,8 @@ def lock(connection: Connection, ids: Iterable[DeliveryId]) -> dict[DeliveryId, 
     """Lock deliveries in the order of their ids, as receipts do; answers where each stands."""
     states: dict[DeliveryId, DeliveryState] = {}
     for chunk in chunks(ids):
-        query = select(D.id, D.state).where(among(connection, D.id, chunk)).order_by(D.id).with_for_update()
-        states |= {DeliveryId(key): DeliveryState(state) for key, state in connection.execute(query)}
+        found = connection.execute(LOCKED, {"ids": chunk}).all()
+        states |= {DeliveryId(key): STATES[state] for key, state in found}
     return states
 
 

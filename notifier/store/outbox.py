@@ -157,7 +157,7 @@ def due(
         .order_by(N.useful_until, N.id)
         .limit(limit)
     )
-    return [NotificationId(key) for key in connection.execute(query).scalars()]
+    return [NotificationId(key) for key in connection.execute(query).scalars().all()]
 
 
 def release(connection: Connection, most: int, *, per_minute: int, burst: timedelta, now: datetime) -> int:

@@ -157,7 +157,7 @@ def _contacts_of(connection: Connection, party_ids: Iterable[int]) -> dict[int, 
     found: dict[int, dict[str, Any]] = {}
     for wanted in slices(sorted(party_ids), TOGETHER):
         query = select(contact.c.id, contact.c.party_id, contact.c.channel, contact.c.address)
-        for row in connection.execute(query.where(among(connection, contact.c.party_id, wanted))):
+        for row in connection.execute(query.where(among(connection, contact.c.party_id, wanted))).all():
             found.setdefault(row.party_id, {})[row.channel] = row
     return found
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, Select, select, union_all
 
 from notifier.model import (
     NOTIFICATION_MOVES,
@@ -17,16 +17,15 @@ from notifier.model import (
     Reason,
 )
 from notifier.store import tables as t
-from notifier.store.bulk import TOGETHER, among, slices
+from notifier.store.bulk import TOGETHER, one_of, slices
 from notifier.store.changes import touch_subjects
 from notifier.store.claims import free_cap
-from notifier.store.deliveries import deliveries_of
 from notifier.store.many import update_each
 from notifier.store.outbox import OPEN, add_work_item, note_all
 
 #: Words of the database, and what they are here; asking the enumeration costs several times as much.
 STATES = {state.value: state for state in NotificationState}
-N, D = t.notification.c, t.delivery.c
+N, D, M = t.notification.c, t.delivery.c, t.delivery_member.c
 FAILED = DeliveryState.FAILED.value
 #: What of a delivery decides on the state of what it tells; after the number of that.
 SEEN = ("rung", "state", "reason", "attempted_at", "outcome_at")
@@ -45,6 +44,18 @@ COLUMNS = (
     "tries",
 )
 READ = ("id", "office_id", "subject_kind", "subject_id", "attempt", "forced", "useful_until", *COLUMNS)
+LOCKED = select(*(N[name] for name in READ)).where(one_of(N.id)).order_by(N.id).with_for_update()
+
+
+def _told_by() -> Select[Any]:
+    own = select(D.id.label("delivery_id"), D.notification_id).where(one_of(D.notification_id))
+    shared = select(M.delivery_id, M.notification_id).where(one_of(M.notification_id))
+    told = union_all(own, shared).subquery("told")
+    current = select(told.c.notification_id, *(D[name] for name in SEEN)).join(t.delivery, D.id == told.c.delivery_id)
+    return current.where(D.rung >= 0).order_by(D.id)
+
+
+TOLD_BY = _told_by()
 
 #: What else is to be written of a notification: from its row and its deliveries, both as they stand now.
 Change = Callable[[Row[Any], Sequence[Row[Any]]], Mapping[str, Any]]
@@ -94,16 +105,9 @@ def settle_late(connection: Connection, ids: Iterable[NotificationId], *, now: d
 
 def _read(connection: Connection, ids: Sequence[int]) -> tuple[Sequence[Row[Any]], dict[int, list[Row[Any]]]]:
     """Notifications, locked, and the deliveries of each in the order of their ids."""
-    query = select(*(N[name] for name in READ)).where(among(connection, N.id, ids))
-    rows = connection.execute(query.order_by(N.id).with_for_update()).all()
-    told = deliveries_of(connection, ids)
-    current = (
-        select(told.c.notification_id, *(D[name] for name in SEEN))
-        .join(t.delivery, D.id == told.c.delivery_id)
-        .where(D.rung >= 0)
-    )
+    rows = connection.execute(LOCKED, {"ids": ids}).all()
     deliveries: dict[int, list[Row[Any]]] = {}
-    for row in connection.execute(current.order_by(D.id)):
+    for row in connection.execute(TOLD_BY, {"ids": ids}).all():
         deliveries.setdefault(row[0], []).append(row)
     return rows, deliveries
 

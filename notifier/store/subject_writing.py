@@ -116,7 +116,7 @@ def _roles_of(connection: Connection, kind: SubjectKind, ids: list[int]) -> dict
     found: dict[int, dict[tuple[str, int], Row]] = {}
     for wanted in slices(ids, TOGETHER):
         query = select(role).where(role.c.subject_kind == kind.value, among(connection, role.c.subject_id, wanted))
-        for row in connection.execute(query).mappings():
+        for row in connection.execute(query).mappings().all():
             found.setdefault(row["subject_id"], {})[row["role"], row["party_id"]] = dict(row)
     return found
 

@@ -90,7 +90,7 @@ def _suppressed(connection: Connection, addresses: Iterable[str]) -> set[Address
     found: set[Address] = set()
     for part in slices(addresses, TOGETHER):
         found.update(
-            (CHANNELS[channel], address) for channel, address in connection.execute(HOLDING, {"addresses": part})
+            (CHANNELS[channel], address) for channel, address in connection.execute(HOLDING, {"addresses": part}).all()
         )
     return found
 
