@@ -25,6 +25,7 @@ NAMES: Mapping[str, tuple[str, str]] = {
     "cpu": ("planner's CPU, largest register", OURS),
     "insert": ("raw INSERT … SELECT of the rows", LIMIT),
     "per_second": ("notifier web, one process", OURS),
+    "applied.per_second": ("the same, made into receipts", OURS),
     "update.per_second": ("one UPDATE and commit each", OTHERS),
     "copy": ("COPY of the raw file", LIMIT),
 }
