@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvloop
 from sqlalchemy import create_engine, make_url, text
@@ -248,8 +248,7 @@ class _Answering(asyncio.Protocol):
         self.buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -287,14 +286,13 @@ class _Delaying(asyncio.Protocol):
         self.waiting: deque[bytes] = deque()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
         if self.other is None:
             self.other = _Delaying(self.latency, self)
             loop = asyncio.get_running_loop()
             self.task = loop.create_task(loop.create_connection(lambda: self.other or self, "127.0.0.1", self.port))
         while self.waiting:
-            transport.write(self.waiting.popleft())
+            self.transport.write(self.waiting.popleft())
 
     def data_received(self, data: bytes) -> None:
         asyncio.get_running_loop().call_later(self.latency, self._pass_on, data)
