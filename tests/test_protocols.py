@@ -14,7 +14,6 @@ from sqlalchemy import Engine, event, func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from notifier.casts import Secret
-from notifier.dispatch import AHEAD
 from notifier.model import (
     Accepted,
     Action,
@@ -33,6 +32,7 @@ from notifier.model import (
 from notifier.officer import Refusal, read_story, resend
 from notifier.receipts import record as record_receipts
 from notifier.relay import PATIENCE, relay
+from notifier.send import AHEAD
 from notifier.store import deliveries as store
 from notifier.store import outbox
 from notifier.store import tables as t
