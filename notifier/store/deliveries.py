@@ -10,7 +10,10 @@ from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert,
 from sqlalchemy.dialects import postgresql, sqlite
 
 from notifier.model import (
+    CHANNELS,
     DELIVERY_MOVES,
+    DELIVERY_STATES,
+    REASONS,
     Accepted,
     Attachment,
     Channel,
@@ -54,8 +57,6 @@ _START = update(t.delivery).values(detail=None, attempted_at=NOW, updated_at=NOW
 _PICKED = func.array(UNBEGUN.order_by(D.id).with_for_update().scalar_subquery())
 START = {"postgresql": _START.where(D.id == func.any(_PICKED)), "sqlite": _START.where(D.id.in_(UNBEGUN))}
 LOCKED = select(D.id, D.state).where(one_of(D.id)).order_by(D.id).with_for_update()
-#: Words of the database, and what they are here; asking the enumeration costs several times as much.
-STATES = {state.value: state for state in DeliveryState}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +136,11 @@ def _delivery(row: Row[Any], tells: Sequence[int]) -> Delivery:
         id=DeliveryId(row.id),
         notification_id=NotificationId(row.notification_id),
         rung=row.rung,
-        channel=Channel(row.channel),
+        channel=CHANNELS[row.channel],
         provider=row.provider,
         address=row.address,
-        state=DeliveryState(row.state),
-        reason=Reason(row.reason) if row.reason else None,
+        state=DELIVERY_STATES[row.state],
+        reason=REASONS[row.reason] if row.reason else None,
         reference=row.reference,
         attempted_at=row.attempted_at,
         message=_whole(row),
@@ -245,7 +246,7 @@ def lock(connection: Connection, ids: Iterable[DeliveryId]) -> dict[DeliveryId, 
     states: dict[DeliveryId, DeliveryState] = {}
     for chunk in chunks(ids):
         found = connection.execute(LOCKED, {"ids": chunk}).all()
-        states |= {DeliveryId(key): STATES[state] for key, state in found}
+        states |= {DeliveryId(key): DELIVERY_STATES[state] for key, state in found}
     return states
 
 
