@@ -48,6 +48,10 @@ def wib(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=JAKARTA).astimezone(UTC)
 
 
+#: After so long the relay of a world offers anew what no worker took.
+PATIENCE = timedelta(minutes=2)
+
+
 @dataclass(slots=True)
 class Remembering:
     """A carrier that remembers what it was given and answers as told."""
@@ -226,7 +230,13 @@ class World:
         reports = []
         for _ in range(20):
             offered: list[Any] = []
-            relay(self.engine, lambda ids, urgent, into=offered: into.append(ids), now=self.now, batch_size=100)
+            relay(
+                self.engine,
+                lambda ids, urgent, into=offered: into.append(ids),
+                now=self.now,
+                batch_size=100,
+                patience=PATIENCE,
+            )
             if not offered:
                 return reports
             reports += [self.wait_for(self.dispatcher.dispatch(ids)) for ids in offered]
