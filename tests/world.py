@@ -48,6 +48,20 @@ def wib(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=JAKARTA).astimezone(UTC)
 
 
+#: What dispatch keeps to in a world. Lease and questions are slower than the shipped ones: the clock of a test goes in
+#: minutes, and what dies is succeeded when the test says so.
+LIMITS = Limits(
+    per_day=1,
+    per_week=3,
+    rung_wait=timedelta(hours=24),
+    presumed_delivered_after=timedelta(hours=24),
+    retries=(timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1)),
+    lease=timedelta(minutes=10),
+    ask_after=timedelta(minutes=2),
+    adult_age=18,
+    envelope_tolerance=20,
+    envelope_slack=20,
+)
 #: After so long the relay of a world offers anew what no worker took.
 PATIENCE = timedelta(minutes=2)
 
@@ -103,7 +117,7 @@ class World:
             own = rules / "calendar.yaml"
             self.calendar_data = load_calendar(own if own.exists() else None)
         self.carriers = {channel: Remembering(channel) for channel in Channel}
-        self.limits = Limits()
+        self.limits = LIMITS
         self._calendars: dict[Office, OfficeCalendar] = {}
         self.office("jakarta-barat", name="Kantor Imigrasi Jakarta Barat")
 
