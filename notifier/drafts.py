@@ -106,7 +106,7 @@ class Writer:
             if draft.repeats is not None:  # the first try is not lost any more: the repeat stands for it
                 outcomes[draft.repeats.id] = Rejected(Reason.TEMPORARY, Action.RETRY, None, "repeated")
         store.keep_letters(connection, forms.values(), on=now.date())
-        store.begin(connection, rows)
+        store.write(connection, rows)
         shared = {key: draft.parcel.others for key, draft in zip(ids, drafts, strict=True) if draft.parcel.others}
         store.join(connection, {key: [one.bundle.claimed.id for one in others] for key, others in shared.items()})
         if outcomes:

@@ -168,13 +168,13 @@ def test_only_what_is_still_there_and_was_not_begun_may_begin(engine: Engine) ->
 def test_what_begins_together_shares_a_statement_and_what_comes_later_does_not_wait_for_the_rest(
     sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys, waves, start = prepared(sqlite_engine, 12), [], store.start
+    keys, waves, mark = prepared(sqlite_engine, 12), [], store.mark_begun
 
     def counted(connection: Any, ids: Any, *, now: datetime) -> set[DeliveryId]:
         waves.append(len(ids))
-        return start(connection, ids, now=now)
+        return mark(connection, ids, now=now)
 
-    monkeypatch.setattr(store, "start", counted)
+    monkeypatch.setattr(store, "mark_begun", counted)
 
     async def ten_and_then_two() -> None:
         beginnings = Beginnings(sqlite_engine, SystemClock())
@@ -196,7 +196,7 @@ def test_nothing_begins_while_the_database_is_away(
     def away(*_: Any, **__: Any) -> set[DeliveryId]:
         raise OSError("the database is away")
 
-    monkeypatch.setattr(store, "start", away)
+    monkeypatch.setattr(store, "mark_begun", away)
     assert asyncio.run(begin(Beginnings(sqlite_engine, SystemClock()), key)) is None
     assert "could not be marked" in caplog.text
 

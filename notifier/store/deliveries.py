@@ -52,10 +52,10 @@ NOT_COPIED = ("id", "message", "letter", "reference")
 _IS_UNBEGUN = (D.state == DeliveryState.ATTEMPTING.value, D.detail == NOT_BEGUN)
 UNBEGUN = select(D.id).where(one_of(D.id), *_IS_UNBEGUN)
 NOW = bindparam("now", type_=Instant())
-_START = update(t.delivery).values(detail=None, attempted_at=NOW, updated_at=NOW).returning(D.id)
+_MARK = update(t.delivery).values(detail=None, attempted_at=NOW, updated_at=NOW).returning(D.id)
 #: The ids are picked once and locked, as in a claim.
 _PICKED = func.array(UNBEGUN.order_by(D.id).with_for_update().scalar_subquery())
-START = {"postgresql": _START.where(D.id == func.any(_PICKED)), "sqlite": _START.where(D.id.in_(UNBEGUN))}
+MARK_BEGUN = {"postgresql": _MARK.where(D.id == func.any(_PICKED)), "sqlite": _MARK.where(D.id.in_(UNBEGUN))}
 LOCKED = select(D.id, D.state).where(one_of(D.id)).order_by(D.id).with_for_update()
 
 
@@ -179,16 +179,13 @@ def draw_ids(connection: Connection, count: int) -> list[DeliveryId]:
     return [DeliveryId(key) for key in next_ids(connection, t.delivery, count)]
 
 
-def begin(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[DeliveryId]:
-    """Write deliveries in state `attempting`, each with the id it brings or a new one; answers the ids in order.
+def write(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write deliveries in state `attempting`, with the ids that `draw_ids` gave.
 
     All rows name the same columns. A row's `message` is one that `pack` has made: a repeat of an unknown attempt keeps
     its bytes and Message-ID (S66).
     """
-    if rows and "id" not in rows[0]:
-        rows = [{**row, "id": key} for row, key in zip(rows, draw_ids(connection, len(rows)), strict=True)]
     insert_each(connection, t.delivery, [{**row, "state": DeliveryState.ATTEMPTING.value} for row in rows])
-    return [row["id"] for row in rows]
 
 
 def join(connection: Connection, others: Mapping[DeliveryId, Iterable[NotificationId]]) -> None:
@@ -198,14 +195,14 @@ def join(connection: Connection, others: Mapping[DeliveryId, Iterable[Notificati
         insert_each(connection, t.delivery_member, rows)
 
 
-def start(connection: Connection, ids: Sequence[DeliveryId], *, now: datetime) -> set[DeliveryId]:
+def mark_begun(connection: Connection, ids: Sequence[DeliveryId], *, now: datetime) -> set[DeliveryId]:
     """Mark deliveries as begun, before their calls are; answers which may begin.
 
     The row decides between a slow worker and its successor: what was taken back, or is the successor's to follow up,
     is not among the answered. The attempt counts from here on.
     """
     asked = {"ids": list(ids), "now": now}
-    return {DeliveryId(key) for key in connection.execute(START[connection.dialect.name], asked).scalars().all()}
+    return {DeliveryId(key) for key in connection.execute(MARK_BEGUN[connection.dialect.name], asked).scalars().all()}
 
 
 def unbegun(connection: Connection, ids: Iterable[DeliveryId]) -> set[DeliveryId]:
