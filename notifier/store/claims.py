@@ -76,7 +76,7 @@ CLAIM = {"postgresql": _TAKE.where(N.id == func.any(_PICKED)), "sqlite": _TAKE.w
 
 
 def claim(connection: Connection, ids: Sequence[NotificationId], *, now: datetime, lease: timedelta) -> list[Claimed]:
-    """Take what is due among the ids. The claim counts the attempt and sets the next one: no rescuer is needed."""
+    """Take what is due among the ids; answers them in the order in which they are to leave."""
     asked = {"ids": ids, "now": now, "until": now + lease}
     found = [_claimed(row) for row in connection.execute(CLAIM[connection.dialect.name], asked).all()]
     return sorted(found, key=lambda claimed: (not claimed.urgent, claimed.useful_until or now, claimed.id))
