@@ -154,10 +154,10 @@ class Dispatcher:
         self, bundles: Sequence[Bundle], answers: Answers, now: datetime, report: BatchReport
     ) -> list[Sending]:
         with writing(self.engine) as connection:
-            known = self._apply(connection, bundles, answers, now)
+            known = self._write_answers(connection, bundles, answers, now)
             return self.preparer.prepare(connection, known, now=now, report=report)
 
-    def _apply(
+    def _write_answers(
         self, connection: Connection, bundles: Sequence[Bundle], answers: Answers, now: datetime
     ) -> list[Bundle]:
         """Write what the providers answered about lost messages; the rest of them count as unknown from here on.
