@@ -43,6 +43,7 @@ from notifier.store import deliveries as store
 from notifier.store.claims import claim
 from notifier.store.deliveries import Delivery
 from notifier.store.engine import writing
+from notifier.store.packing import unpack
 from notifier.store.rulesets import Plan
 from notifier.store.settle import settle
 
@@ -131,7 +132,7 @@ class Dispatcher:
         """Ask the providers about messages whose outcome was lost, before anything is sent again."""
 
         async def ask(delivery: Delivery) -> tuple[DeliveryId, Outcome | None]:
-            message = store.unpack(delivery.message or {}, delivery.id)
+            message = unpack(delivery.message or {}, delivery.id)
             since = delivery.attempted_at - timedelta(minutes=1)
             try:
                 answer = await self.carriers[delivery.channel].ask(message, since=since)
