@@ -19,8 +19,8 @@ from notifier.model import (
 )
 from notifier.store import tables as t
 from notifier.store.bulk import TOGETHER, one_of, slices
+from notifier.store.caps import free_cap
 from notifier.store.changes import touch_subjects
-from notifier.store.claims import free_cap
 from notifier.store.many import update_each
 from notifier.store.outbox import OPEN, add_work_item, note_all
 
