@@ -99,7 +99,7 @@ def email(bench: Bench) -> list[Figure]:
 
 
 def of_email(rounds: Rounds) -> list[Figure]:
-    """The figures of one part's rounds; so for each part."""
+    """Speeds and CPU, ours against each of the others, and the memory of our workers."""
     found = [rounds.figure(f"email.{name}", name, "per_second", "messages/s", "more") for name in rounds.of]
     found += _of_cpu("email", rounds)
     for name in rounds.of:

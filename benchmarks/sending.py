@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import Bench, Figure, ours, servers
+from benchmarks import Bench, ours, servers
 from benchmarks.register import NOON
 from benchmarks.stages import Profile, profiled
 from notifier.app import App
@@ -29,17 +29,6 @@ CASES = {
     "e-mail, SQLite, the peers' 4-kB text": (Channel.EMAIL, True, "sqlite"),
     "SMS, PostgreSQL": (Channel.SMS, False, "postgres"),
 }
-
-
-def figures(bench: Bench) -> list[Figure]:
-    """CPU per message of each case, in microseconds; the tables go into the results."""
-    found, tables = [], []
-    for name, profile in profiles(bench):
-        tables.append(f"{name}\n{profile.table(bench.messages)}")
-        spent = [profile.total / bench.messages * 1e6]
-        found.append(Figure.of(f"sending.cpu.{name}", spent, "us", "less"))
-    (bench.folder / "profile.txt").write_text("\n\n".join(tables) + "\n", encoding="utf-8")
-    return found
 
 
 def profiles(bench: Bench, cases: Sequence[str] = tuple(CASES)) -> Iterator[tuple[str, Profile]]:

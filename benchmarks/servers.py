@@ -197,6 +197,7 @@ def _running(command: list[str], port: int) -> Iterator[Listening]:
 
 
 def wait_for(port: int, process: subprocess.Popen[Any]) -> None:
+    """Until somebody listens there. Raises NotInstalled with the last words of a process that ends, or TimeoutError."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if process.poll() is not None:

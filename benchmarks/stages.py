@@ -32,7 +32,7 @@ STAGES: tuple[tuple[str, str, str], ...] = (
     ("notifier.prepare", "Preparer._within_caps", "caps"),
     ("notifier.drafts", "Writer.write", "write"),
     ("notifier.drafts", "Writer._render", "render: facts"),
-    ("notifier.messages.templates", "Templates.compose", "render: texts"),
+    ("notifier.messages.templates", "Templates.compose_alike", "render: texts"),
     ("notifier.dispatch", "record", "record"),
     ("notifier.record", "_write_story", "record: story"),
     ("notifier.record", "older_ladders", "record: older ladders"),

@@ -28,18 +28,18 @@ from notifier.store.suppressions import Address, suppressed_contacts
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The settings of [sending] that dispatch needs."""
+    """The settings that dispatch needs, mostly of [sending]; what they mean and their defaults stand there."""
 
-    per_day: int = 1
-    per_week: int = 3
-    rung_wait: timedelta = timedelta(hours=24)
-    presumed_delivered_after: timedelta = timedelta(hours=24)
-    retries: tuple[timedelta, ...] = (timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1))
-    lease: timedelta = timedelta(minutes=10)
-    ask_after: timedelta = timedelta(minutes=2)
-    adult_age: int = 18
-    envelope_tolerance: int = 20  # percent
-    envelope_slack: int = 20  # messages
+    per_day: int
+    per_week: int
+    rung_wait: timedelta
+    presumed_delivered_after: timedelta
+    retries: tuple[timedelta, ...]
+    lease: timedelta
+    ask_after: timedelta
+    adult_age: int
+    envelope_tolerance: int  # percent
+    envelope_slack: int  # messages
 
 
 @dataclass(frozen=True, slots=True)

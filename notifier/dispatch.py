@@ -5,9 +5,10 @@ No transaction is open while a provider is called.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine
@@ -20,11 +21,10 @@ from notifier.channels.pacing import Paces, no_bounds
 from notifier.clock import Clock
 from notifier.errors import StoreError
 from notifier.guard import Guard
-from notifier.hold import Beginnings, Hold
+from notifier.hold import Hold
 from notifier.ladder import lost
 from notifier.model import (
     Accepted,
-    Action,
     Channel,
     DeliveryId,
     DeliveryState,
@@ -32,45 +32,30 @@ from notifier.model import (
     Office,
     Outcome,
     Receipt,
-    Rejected,
     Unknown,
 )
 from notifier.prepare import Preparer
 from notifier.record import record
 from notifier.render import Renderer
 from notifier.rules.rule import RuleSet
+from notifier.send import Outgoing
 from notifier.store import deliveries as store
 from notifier.store.claims import claim
 from notifier.store.deliveries import Delivery
 from notifier.store.engine import writing
+from notifier.store.packing import unpack
 from notifier.store.rulesets import Plan
 from notifier.store.settle import settle
 
 log = logging.getLogger(__name__)
 
-#: A message that was marked as begun is handed over within so long, or not at all. With the longest call to a provider
-#: and the time a message may be missing in its lists (half a minute) this makes `ask_after`.
-START_WITHIN = timedelta(seconds=5)
 #: How long outcomes are kept in memory while the database is away, and how often it is tried.
 DATABASE_PATIENCE = timedelta(seconds=60)
 TRY_AGAIN = timedelta(seconds=1)
 #: How long an outcome may be in memory only; a batch that takes less is written at once.
 KEEP_EVERY = timedelta(seconds=1)
 
-#: One for so many places: messages that are marked as begun before a place is free, so that none stands empty while
-#: they are being marked. Each is one more about which the successor of a dead worker has to ask.
-AHEAD = 4
-
 Answers = Mapping[DeliveryId, Outcome | None]
-
-
-class Places:
-    """What bounds the messages of one channel, over all batches of an event loop: under way, and marked as begun."""
-
-    def __init__(self, count: int) -> None:
-        self.most_marked = count + max(count // AHEAD, 1)
-        self.marked = asyncio.Semaphore(self.most_marked)
-        self.under_way = asyncio.Semaphore(count)
 
 
 class Dispatcher:
@@ -91,16 +76,22 @@ class Dispatcher:
         paces: Paces | None = None,
         is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.paces = paces or no_bounds()
-        self.is_stopping = is_stopping
         self.engine = engine
         self.rules = rules
         self.carriers = carriers
         self.clock = clock
         self.limits = limits
-        self.callback_url = callback_url
-        self._places_of: WeakKeyDictionary[asyncio.AbstractEventLoop, Mapping[Channel, Places]] = WeakKeyDictionary()
-        self._beginnings_of: WeakKeyDictionary[asyncio.AbstractEventLoop, Beginnings] = WeakKeyDictionary()
+        self._outgoing_of: WeakKeyDictionary[asyncio.AbstractEventLoop, Outgoing] = WeakKeyDictionary()
+        self._new_outgoing = partial(
+            Outgoing,
+            engine,
+            carriers,
+            clock,
+            limits,
+            callback_url=callback_url,
+            paces=paces or no_bounds(),
+            is_stopping=is_stopping,
+        )
         guard = Guard(rules, calendar_of, limits, plan=plan)
         self.preparer = Preparer(guard, calendar_of, renderer, carriers, limits)
 
@@ -141,7 +132,7 @@ class Dispatcher:
         """Ask the providers about messages whose outcome was lost, before anything is sent again."""
 
         async def ask(delivery: Delivery) -> tuple[DeliveryId, Outcome | None]:
-            message = store.unpack(delivery.message or {}, delivery.id)
+            message = unpack(delivery.message or {}, delivery.id)
             since = delivery.attempted_at - timedelta(minutes=1)
             try:
                 answer = await self.carriers[delivery.channel].ask(message, since=since)
@@ -164,10 +155,10 @@ class Dispatcher:
         self, bundles: Sequence[Bundle], answers: Answers, now: datetime, report: BatchReport
     ) -> list[Sending]:
         with writing(self.engine) as connection:
-            known = self._apply(connection, bundles, answers, now)
+            known = self._write_answers(connection, bundles, answers, now)
             return self.preparer.prepare(connection, known, now=now, report=report)
 
-    def _apply(
+    def _write_answers(
         self, connection: Connection, bundles: Sequence[Bundle], answers: Answers, now: datetime
     ) -> list[Bundle]:
         """Write what the providers answered about lost messages; the rest of them count as unknown from here on.
@@ -204,7 +195,7 @@ class Dispatcher:
     ) -> None:
         """Send all, and write down what is known again and again: a worker that is killed forgets no more than that."""
         outcomes: dict[DeliveryId, Outcome | None] = {}
-        sending = asyncio.create_task(self._send_all(sendings, prepared_at, hold, outcomes))
+        sending = asyncio.create_task(self._outgoing().send(sendings, prepared_at, hold, outcomes))
         left = list(sendings)
         try:
             while left:
@@ -220,87 +211,12 @@ class Dispatcher:
         finally:
             await asyncio.wait({sending})  # what is under way is never cut
 
-    async def _send_all(
-        self,
-        sendings: Sequence[Sending],
-        prepared_at: datetime,
-        hold: Hold,
-        outcomes: dict[DeliveryId, Outcome | None],
-    ) -> None:
-        """Send concurrently, bounded per channel over all batches. None: not started: too late, or we stop."""
-        places, beginnings = self._places(), self._beginnings()
-        stopped: set[Channel] = set()
-
-        def may_start(carrier: Carrier, one: Sending, begun: datetime | None) -> bool:
-            if begun is None or carrier.channel in stopped or self.is_stopping() or hold.has_lost(one.bundles):
-                return False
-            return self.clock.now() <= self._last_start(carrier, begun, hold)
-
-        async def has_turn(carrier: Carrier, one: Sending) -> bool:
-            channel = carrier.channel
-            if self.paces.bounds(channel) and channel not in stopped and not self.is_stopping():
-                await self.paces.turn(channel, carrier.provider, one.message.sender)
-            # A drain waits for what is under way and for nothing else.
-            return channel not in stopped and not self.is_stopping()
-
-        async def mail(carrier: Carrier, one: Sending) -> Outcome | None:
-            """An e-mail is not marked as begun: it may be repeated."""
-            async with places[carrier.channel].under_way:
-                if await has_turn(carrier, one) and may_start(carrier, one, prepared_at):
-                    return await _carry(carrier, one, None)
-                return None
-
-        async def call(carrier: Carrier, one: Sending) -> Outcome | None:
-            async with places[carrier.channel].marked:
-                if not await has_turn(carrier, one):
-                    return None
-                begun = await beginnings.begin(one.delivery_id)
-                try:
-                    async with places[carrier.channel].under_way:
-                        if may_start(carrier, one, begun):
-                            return await _carry(carrier, one, self.callback_url(one.delivery_id))
-                        return None
-                finally:
-                    beginnings.ended()
-
-        async def work_off(carrier: Carrier, queue: Iterator[Sending]) -> None:
-            attempt = mail if carrier.channel is Channel.EMAIL else call
-            for one in queue:
-                outcome = outcomes[one.delivery_id] = await attempt(carrier, one)
-                if isinstance(outcome, Rejected) and outcome.action is Action.STOP_CHANNEL:
-                    stopped.add(carrier.channel)
-
-        workers = []
-        for channel in {one.channel for one in sendings}:
-            mine, carrier = [one for one in sendings if one.channel is channel], self.carriers[channel]
-            queue = iter(mine)
-            workers += [work_off(carrier, queue) for _ in range(min(places[channel].most_marked, len(mine)))]
-        await asyncio.gather(*workers)
-
-    def _places(self) -> Mapping[Channel, Places]:
-        """What bounds each channel, over all batches of this process."""
+    def _outgoing(self) -> Outgoing:
+        """What hands messages over, for all batches of this event loop."""
         loop = asyncio.get_running_loop()
-        if loop not in self._places_of:
-            self._places_of[loop] = {key: Places(carrier.concurrency) for key, carrier in self.carriers.items()}
-        return self._places_of[loop]
-
-    def _beginnings(self) -> Beginnings:
-        """What marks messages as begun, over all batches of this process."""
-        loop = asyncio.get_running_loop()
-        if loop not in self._beginnings_of:
-            self._beginnings_of[loop] = Beginnings(self.engine, self.clock)
-        return self._beginnings_of[loop]
-
-    def _last_start(self, carrier: Carrier, begun_at: datetime, hold: Hold) -> datetime:
-        """The last moment to start a send, whatever has held us up.
-
-        Nobody repeats what a provider may have before `ask_after` and a question; what is started so soon after it was
-        marked that the question finds it can be told twice by no successor. A mail server cannot be asked: there the
-        lease decides.
-        """
-        if carrier.channel is Channel.EMAIL:
-            return hold.ends - min(carrier.longest, self.limits.lease / 2)
-        return begun_at + min(START_WITHIN, self.limits.ask_after / 4)
+        if loop not in self._outgoing_of:
+            self._outgoing_of[loop] = self._new_outgoing()
+        return self._outgoing_of[loop]
 
     async def _keep(
         self, sendings: Sequence[Sending], outcomes: Mapping[DeliveryId, Outcome | None], report: BatchReport
@@ -333,12 +249,3 @@ class Dispatcher:
         with writing(self.engine) as connection:
             record(connection, sendings, outcomes, receipts, now=now, limits=self.limits, report=counted)
         report.sent, report.failed, report.stopped = counted.sent, counted.failed, counted.stopped
-
-
-async def _carry(carrier: Carrier, one: Sending, callback_url: str | None) -> Outcome:
-    """A carrier never raises for what a provider says; if it breaks, the message may have left."""
-    try:
-        return await carrier.send(one.message, callback_url=callback_url)
-    except Exception:
-        log.exception("a carrier broke", extra={"delivery": one.delivery_id, "channel": one.channel})
-        return Unknown("the carrier broke")

@@ -33,6 +33,7 @@ from notifier.store import deliveries as store
 from notifier.store import tables as t
 from notifier.store.deliveries import Delivery
 from notifier.store.many import update_each
+from notifier.store.packing import keep_letters, pack, unpack
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ class Writer:
                 failed.append(draft.parcel)
                 report.failed += 1
                 continue
-            row["message"], row["language"] = store.pack(message), language
+            row["message"], row["language"] = pack(message), language
             if isinstance(message, EmailMessage) and message.filled is not None:
                 form = message.filled.form
                 forms[form.key], row["letter"] = form, form.key
@@ -105,8 +106,8 @@ class Writer:
             sendings.append(Sending(leader, key, draft.channel, message, tuple(others)))
             if draft.repeats is not None:  # the first try is not lost any more: the repeat stands for it
                 outcomes[draft.repeats.id] = Rejected(Reason.TEMPORARY, Action.RETRY, None, "repeated")
-        store.keep_letters(connection, forms.values(), on=now.date())
-        store.begin(connection, rows)
+        keep_letters(connection, forms.values(), on=now.date())
+        store.write(connection, rows)
         shared = {key: draft.parcel.others for key, draft in zip(ids, drafts, strict=True) if draft.parcel.others}
         store.join(connection, {key: [one.bundle.claimed.id for one in others] for key, others in shared.items()})
         if outcomes:
@@ -150,7 +151,7 @@ class Writer:
     def _render(self, draft: Draft, key: DeliveryId, now: datetime) -> tuple[Message, str]:
         rule, subject = draft.bundle.rule, draft.bundle.subject
         if draft.repeats is not None:
-            return store.unpack(draft.repeats.message or {}, key), draft.repeats.language
+            return unpack(draft.repeats.message or {}, key), draft.repeats.language
         if rule is None or subject is None:
             raise TemplateError("the rule or its subject is gone")
         return self.renderer.render(

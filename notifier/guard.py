@@ -19,7 +19,8 @@ from notifier.rules.judge import zone_of
 from notifier.rules.moments import leaves_at
 from notifier.rules.rule import RuleSet
 from notifier.store import outbox
-from notifier.store.claims import Claimed, free_cap
+from notifier.store.caps import free_cap
+from notifier.store.claims import Claimed
 from notifier.store.daily import HOLDS
 from notifier.store.rulesets import Plan
 

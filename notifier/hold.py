@@ -139,4 +139,4 @@ class Beginnings:
 
     def _mark(self, keys: Sequence[DeliveryId], at: datetime) -> set[DeliveryId]:
         with writing(self._engine) as connection:
-            return store.start(connection, keys, now=at)
+            return store.mark_begun(connection, keys, now=at)

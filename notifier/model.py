@@ -175,6 +175,7 @@ class Action(StrEnum):
 #: Members by their words; to ask the class takes several times as long.
 CHANNELS = {one.value: one for one in Channel}
 NOTIFICATION_STATES = {one.value: one for one in NotificationState}
+DELIVERY_STATES = {one.value: one for one in DeliveryState}
 REASONS = {one.value: one for one in Reason}
 
 

@@ -18,7 +18,8 @@ from notifier.model import Channel, NotificationId, NotificationState, Office, O
 from notifier.record import advance, conclude
 from notifier.render import Renderer
 from notifier.store import tables as t
-from notifier.store.claims import Caps, CapWish, take_over
+from notifier.store.caps import Caps, CapWish
+from notifier.store.claims import take_over
 from notifier.store.deliveries import Delivery
 
 #: How often a provider that cannot tell is asked about a lost message before the ladder moves on.

@@ -9,9 +9,6 @@ from notifier.model import NotificationId
 from notifier.store import outbox
 from notifier.store.engine import writing
 
-#: A row offered and not claimed within this time is offered again: the bell may have been lost.
-PATIENCE = timedelta(minutes=2)
-
 #: Rings for a batch of ids, urgent ones or ordinary ones.
 Ring = Callable[[Sequence[NotificationId], bool], None]
 #: How many batches may still be offered, urgent ones or ordinary ones.
@@ -27,16 +24,17 @@ def relay(
     *,
     now: datetime,
     batch_size: int,
+    patience: timedelta,
     limit: int = 10_000,
-    patience: timedelta = PATIENCE,
     room: Room | None = None,
     per_minute: int = 0,
 ) -> int:
     """Ring for everything due, urgent and ordinary apart; returns how many were offered.
 
-    The rows are marked before the bell rings: a crash between the two costs one patience, never a message. `room`
-    bounds what lies in the queues, `per_minute` how many ordinary ones are released in a minute (0: all), the nearest
-    deadline first (S32); urgent ones are neither counted nor slowed.
+    A row that was offered and not claimed within `patience` is offered again: the bell may have been lost. The rows are
+    marked before it rings, so a crash between the two costs one patience, never a message. `room` bounds what lies in
+    the queues, `per_minute` how many ordinary ones are released in a minute (0: all), the nearest deadline first (S32);
+    urgent ones are neither counted nor slowed.
     """
     offered = 0
     burst = max(BURST, timedelta(minutes=1 / per_minute)) if per_minute else BURST

@@ -33,7 +33,6 @@ from notifier.rules.steps import anniversary_of
 #: Makes the address of a one-click opt-out; "" where the office has no public address.
 OptOutLink = Callable[[Party, Channel, str], str]
 
-
 #: Stands in for the delivery of a preview, which has none.
 NO_DELIVERY = DeliveryId(0)
 

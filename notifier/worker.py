@@ -182,7 +182,7 @@ def _close(loop: EventLoop, carrier: Carrier) -> None:
 
 def _keep_memory_together() -> None:
     """One heap for all threads: glibc makes one for each, and a worker's dozen threads would hold a fifth more."""
-    with suppress(OSError, AttributeError):  # elsewhere than on Linux with glibc
+    with suppress(OSError, AttributeError, TypeError):  # elsewhere than on Linux with glibc; TypeError: on Windows
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 

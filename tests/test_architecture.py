@@ -55,9 +55,10 @@ KNOWS: dict[str, set[str]] = {
         "rules", "store",
     },
     "hold": {"batch", "clock", "model", "store"},
+    "send": {"batch", "channels", "clock", "hold", "model"},
     "dispatch": {
         "batch", "calendar", "channels", "clock", "errors", "guard", "hold", "ladder", "model", "prepare", "record",
-        "render", "rules", "store",
+        "render", "rules", "send", "store",
     },
     "retain": {"errors", "rules", "store"},
     "measure": {"calendar", "model", "rules", "store"},

@@ -366,7 +366,7 @@ def test_what_a_dead_worker_had_only_prepared_is_sent_at_the_end_of_its_lease_wi
     assert [one.state for one in wired.deliveries()] == [DeliveryState.ACCEPTED]
     # And the dead one, should it only have slept, may not begin any more.
     with writing(wired.engine) as connection:
-        assert store.start(connection, prepared, now=wired.now) == set()
+        assert store.mark_begun(connection, prepared, now=wired.now) == set()
 
 
 def test_what_a_slow_worker_begins_while_its_successor_has_read_it_is_not_sent_again_without_a_question(
@@ -378,7 +378,7 @@ def test_what_a_slow_worker_begins_while_its_successor_has_read_it_is_not_sent_a
     bundles, sendings = successor._take([row.id for row in wired.notifications()], wired.now, BatchReport())
     assert sendings is None  # what was lost is asked about first
     with writing(wired.engine) as connection:  # not dead after all
-        assert store.start(connection, prepared, now=wired.now) == set(prepared)
+        assert store.mark_begun(connection, prepared, now=wired.now) == set(prepared)
 
     assert successor._prepare(bundles, {}, wired.now, BatchReport()) == []
     assert [one.state for one in wired.deliveries()] == [DeliveryState.UNKNOWN]
@@ -389,8 +389,8 @@ def test_a_worker_that_died_inside_a_send_is_succeeded_after_its_lease_and_a_que
     prepared = died(wired)
     wired.clock.at += timedelta(minutes=9)
     with writing(wired.engine) as connection:
-        assert store.start(connection, prepared, now=wired.now) == set(prepared)
-        assert store.start(connection, prepared, now=wired.now) == set()
+        assert store.mark_begun(connection, prepared, now=wired.now) == set(prepared)
+        assert store.mark_begun(connection, prepared, now=wired.now) == set()
 
     wired.later(minutes=1)
     assert wired.twilio.messages == []  # Twilio does not list it; a list lags, so this is no answer yet

@@ -1,13 +1,14 @@
 """A batch in a worker's hand: renewed while the worker lives, and what is no longer in hand is left alone."""
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select, update
 
-from notifier.batch import Bundle, Limits
+from notifier.batch import Bundle
 from notifier.clock import StandingClock, SystemClock
 from notifier.hold import RENEWALS, Beginnings, Hold
 from notifier.model import DeliveryId, NotificationId, Unknown
@@ -16,6 +17,7 @@ from notifier.store import tables as t
 from notifier.store.claims import Claimed, claim, renew
 from notifier.store.engine import reading, writing
 from tests.outbox_rows import NOW, a_delivery, a_notification, a_party
+from tests.world import LIMITS
 
 LEASE = timedelta(seconds=20)
 N = t.notification.c
@@ -62,7 +64,7 @@ def test_a_living_worker_keeps_what_it_has_beyond_its_lease_and_a_dead_one_does_
     clock, lease = SystemClock(), timedelta(seconds=1)
     began = clock.now()
     mine = claimed(engine, 3, now=began, lease=lease)
-    hold = Hold(engine, clock, Limits(lease=lease), began)
+    hold = Hold(engine, clock, replace(LIMITS, lease=lease), began)
     hold.take([bundle(one) for one in mine])
 
     async def live() -> None:
@@ -85,7 +87,7 @@ def test_a_worker_that_slept_beyond_its_lease_knows_what_it_has_lost(engine: Eng
     clock, lease = SystemClock(), timedelta(seconds=1)
     began = clock.now() - 2 * lease
     mine = claimed(engine, 3, now=began, lease=lease)
-    hold = Hold(engine, clock, Limits(lease=lease), began)
+    hold = Hold(engine, clock, replace(LIMITS, lease=lease), began)
     hold.take([bundle(one) for one in mine])
     with writing(engine) as connection:
         claim(connection, [mine[0].id], now=clock.now(), lease=lease)
@@ -114,7 +116,7 @@ def test_a_renewal_that_fails_is_logged_and_the_next_one_is_tried(
         raise OSError("the database is away")
 
     monkeypatch.setattr("notifier.hold.renew", away)
-    hold = Hold(sqlite_engine, SystemClock(), Limits(lease=lease), NOW)
+    hold = Hold(sqlite_engine, SystemClock(), replace(LIMITS, lease=lease), NOW)
 
     async def live() -> None:
         async with hold.kept():
@@ -166,13 +168,13 @@ def test_only_what_is_still_there_and_was_not_begun_may_begin(engine: Engine) ->
 def test_what_begins_together_shares_a_statement_and_what_comes_later_does_not_wait_for_the_rest(
     sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys, waves, start = prepared(sqlite_engine, 12), [], store.start
+    keys, waves, mark = prepared(sqlite_engine, 12), [], store.mark_begun
 
     def counted(connection: Any, ids: Any, *, now: datetime) -> set[DeliveryId]:
         waves.append(len(ids))
-        return start(connection, ids, now=now)
+        return mark(connection, ids, now=now)
 
-    monkeypatch.setattr(store, "start", counted)
+    monkeypatch.setattr(store, "mark_begun", counted)
 
     async def ten_and_then_two() -> None:
         beginnings = Beginnings(sqlite_engine, SystemClock())
@@ -194,7 +196,7 @@ def test_nothing_begins_while_the_database_is_away(
     def away(*_: Any, **__: Any) -> set[DeliveryId]:
         raise OSError("the database is away")
 
-    monkeypatch.setattr(store, "start", away)
+    monkeypatch.setattr(store, "mark_begun", away)
     assert asyncio.run(begin(Beginnings(sqlite_engine, SystemClock()), key)) is None
     assert "could not be marked" in caplog.text
 

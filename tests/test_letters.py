@@ -9,8 +9,9 @@ from sqlalchemy import Engine, select
 from notifier.model import Channel, EmailMessage, NotificationId, Unknown
 from notifier.retain import retain
 from notifier.store import tables as t
-from notifier.store.deliveries import keep_letters, read_deliveries, unpack
+from notifier.store.deliveries import read_deliveries
 from notifier.store.engine import reading, writing
+from notifier.store.packing import keep_letters, unpack
 from tests.test_merging import itas, person, rule, world_of
 from tests.world import World, wib
 

@@ -143,7 +143,9 @@ class Ledger:
 
     def _begin(self, attempt: int) -> None:
         rung = len(self.deliveries) // 2
+        (key,) = store.draw_ids(self.connection, 1)
         row = {
+            "id": key,
             "notification_id": self.key,
             "attempt": attempt,
             "rung": rung,
@@ -156,7 +158,8 @@ class Ledger:
             "updated_at": self.now,
         }
         if rung < RUNGS:
-            self.deliveries += store.begin(self.connection, [row])
+            store.write(self.connection, [row])
+            self.deliveries.append(key)
             update = t.notification.update().where(N.id == self.key)
             self.connection.execute(update.values(rung=rung + 1))
 

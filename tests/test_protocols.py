@@ -14,7 +14,6 @@ from sqlalchemy import Engine, event, func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from notifier.casts import Secret
-from notifier.dispatch import AHEAD
 from notifier.model import (
     Accepted,
     Action,
@@ -32,7 +31,8 @@ from notifier.model import (
 )
 from notifier.officer import Refusal, read_story, resend
 from notifier.receipts import record as record_receipts
-from notifier.relay import PATIENCE, relay
+from notifier.relay import relay
+from notifier.send import AHEAD
 from notifier.store import deliveries as store
 from notifier.store import outbox
 from notifier.store import tables as t
@@ -43,7 +43,7 @@ from notifier.store.register import put_subjects
 from notifier.store.settle import settle
 from notifier.worker import Queue, redis_broker, working
 from tests.outbox_rows import NOW, a_delivery, a_notification, a_party
-from tests.world import Remembering, World
+from tests.world import PATIENCE, Remembering, World
 
 #: How long a test waits for another thread, in seconds, before it fails.
 WAIT = 30.0
@@ -453,7 +453,7 @@ def rung(engine: Engine, **later: float) -> list[NotificationId]:
     """What the relay rings for at that time."""
     rings: list[NotificationId] = []
     now = NOW + timedelta(**later)
-    relay(engine, lambda ids, urgent: rings.extend(ids), now=now, batch_size=100)
+    relay(engine, lambda ids, urgent: rings.extend(ids), now=now, batch_size=100, patience=PATIENCE)
     return rings
 
 
@@ -464,7 +464,7 @@ def test_a_relay_that_dies_between_its_mark_and_the_ring_costs_one_patience(engi
         raise KeyboardInterrupt("killed")
 
     with pytest.raises(KeyboardInterrupt):
-        relay(engine, die, now=NOW, batch_size=100)
+        relay(engine, die, now=NOW, batch_size=100, patience=PATIENCE)
 
     assert rung(engine, seconds=PATIENCE.total_seconds() - 1) == []
     assert rung(engine, seconds=PATIENCE.total_seconds()) == ids
@@ -522,17 +522,17 @@ def test_an_emptied_redis_loses_nothing(shared: World, queue: Queue, redis_url: 
     shared.at("2026-05-26 10:30")
     counting = Counting(queue)
     counting.expect(1)
-    assert relay(shared.engine, queue.offer, now=shared.now, batch_size=10, limit=10) == 10
+    assert relay(shared.engine, queue.offer, now=shared.now, batch_size=10, patience=PATIENCE, limit=10) == 10
     with working(queue):
         assert counting.done.wait(WAIT)
-    assert relay(shared.engine, queue.offer, now=shared.now, batch_size=10) == 10
+    assert relay(shared.engine, queue.offer, now=shared.now, batch_size=10, patience=PATIENCE) == 10
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
     assert len(shared.carriers[Channel.EMAIL].sent) == 10
 
     shared.clock.at += PATIENCE
     counting.expect(1)
-    assert relay(shared.engine, queue.offer, now=shared.now, batch_size=10) == 10
+    assert relay(shared.engine, queue.offer, now=shared.now, batch_size=10, patience=PATIENCE) == 10
     with working(queue):
         assert counting.done.wait(WAIT)
 

@@ -28,6 +28,10 @@ def due(engine: Engine, count: int, *, urgent: bool = False) -> list[Notificatio
     return found[::-1]
 
 
+#: Longer than any of these tests looks ahead: nothing is offered twice.
+PATIENCE = timedelta(hours=1)
+
+
 class Rung:
     """Remembers what was offered."""
 
@@ -45,13 +49,12 @@ class Rung:
             self.offered.append((list(ids), urgent))
 
         now = NOW + timedelta(seconds=seconds)
-        patience = timedelta(hours=1)
         relay(
             self.engine,
             ring,
             now=now,
             batch_size=4,
-            patience=patience,
+            patience=PATIENCE,
             room=lambda urgent: left[urgent],
             **self.settings,
         )
@@ -79,7 +82,7 @@ def test_a_full_queue_of_ordinary_ones_holds_up_no_urgent_one(engine: Engine) ->
         queue.offer([NotificationId(10_000 + number)], urgent=False)
     assert (queue.room(False), queue.room(True)) == (0, MOST_WAITING)
     offered: list[NotificationId] = []
-    relay(engine, lambda ids, _: offered.extend(ids), now=NOW, batch_size=4, room=queue.room)
+    relay(engine, lambda ids, _: offered.extend(ids), now=NOW, batch_size=4, patience=PATIENCE, room=queue.room)
     assert offered == urgent
     assert ordinary
 

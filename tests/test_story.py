@@ -1,5 +1,6 @@
 """The main job over the whole engine, on both databases: planned, corrected, renewed, paid, late, in three zones."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -212,7 +213,7 @@ def test_a_visa_on_arrival_of_25_march_spends_its_week_step(world: World) -> Non
     world.plan()
     facts = {"origin": "visa on arrival", "extensions_left": 1, "issue": date(2026, 2, 24), "expiry": date(2026, 3, 25)}
     world.permit("X0000123", "P1", type="ITK", **facts)  # type: ignore[arg-type]
-    world.limits = type(world.limits)(per_day=5, per_week=50)
+    world.limits = replace(world.limits, per_day=5, per_week=50)
     world.days("2026-03-09", "2026-03-27")
 
     assert world.told() == [
@@ -228,7 +229,7 @@ def test_the_last_day_before_joint_leave_2027(world: World) -> None:
     world.plan()
     facts = {"origin": "visa on arrival", "extensions_left": 1, "issue": date(2027, 2, 14), "expiry": date(2027, 3, 16)}
     world.permit("X0000124", "P1", type="ITK", **facts)  # type: ignore[arg-type]
-    world.limits = type(world.limits)(per_day=5, per_week=50)
+    world.limits = replace(world.limits, per_day=5, per_week=50)
     world.days("2027-02-26", "2027-03-17")
 
     told = dict(world.told())
@@ -357,7 +358,7 @@ def test_a_passport_that_waits_is_announced_and_called_for_the_last_time(world: 
     """V14: issued Fri 20 Feb 2026; 27 Feb, 6 Mar, 13 Mar, where the last call replaces three weeks."""
     world.plan()
     world.at("2026-02-20 08:00")
-    world.limits = type(world.limits)(per_day=5, per_week=50)
+    world.limits = replace(world.limits, per_day=5, per_week=50)
     world.case(
         "C2",
         "P1",
@@ -379,7 +380,7 @@ def test_a_passport_that_waits_is_announced_and_called_for_the_last_time(world: 
 def test_a_misprint_and_back_within_minutes_repeats_nothing_but_a_real_return_announces_again(world: World) -> None:
     """N6, S54."""
     world.plan()
-    world.limits = type(world.limits)(per_day=9, per_week=90)
+    world.limits = replace(world.limits, per_day=9, per_week=90)
     ready: dict[str, object] = {"service": "passport", "issue": date(2026, 5, 18), "collect_by": date(2026, 6, 17)}
     world.at("2026-05-18 09:00").case("C3", "P1", state="ready for collection", **ready)  # type: ignore[arg-type]
     world.run()

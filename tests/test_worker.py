@@ -1,5 +1,6 @@
 """The queue and its workers, on the embedded broker and on a real Redis-compatible server."""
 
+import ctypes
 import json
 import os
 import signal
@@ -25,6 +26,7 @@ from notifier.worker import (
     QUEUES,
     URGENT,
     Queue,
+    _keep_memory_together,
     embedded_broker,
     ping,
     redis_broker,
@@ -256,6 +258,17 @@ def test_a_signal_that_comes_again_while_the_process_clears_up_does_not_end_it()
         child.stdin.close()
         # Then it ends well
         assert child.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize("fault", [OSError, AttributeError, TypeError])  # musl, macOS, Windows
+def test_a_system_that_cannot_be_told_about_heaps_does_without(
+    fault: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loaded(name: str | None) -> None:
+        raise fault("no such library or function")
+
+    monkeypatch.setattr(ctypes, "CDLL", loaded)
+    _keep_memory_together()
 
 
 def test_every_queue_has_its_worker_in_the_procfile() -> None:

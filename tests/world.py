@@ -48,6 +48,24 @@ def wib(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=JAKARTA).astimezone(UTC)
 
 
+#: What dispatch keeps to in a world. Lease and questions are slower than the shipped ones: the clock of a test goes in
+#: minutes, and what dies is succeeded when the test says so.
+LIMITS = Limits(
+    per_day=1,
+    per_week=3,
+    rung_wait=timedelta(hours=24),
+    presumed_delivered_after=timedelta(hours=24),
+    retries=(timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1)),
+    lease=timedelta(minutes=10),
+    ask_after=timedelta(minutes=2),
+    adult_age=18,
+    envelope_tolerance=20,
+    envelope_slack=20,
+)
+#: After so long the relay of a world offers anew what no worker took.
+PATIENCE = timedelta(minutes=2)
+
+
 @dataclass(slots=True)
 class Remembering:
     """A carrier that remembers what it was given and answers as told."""
@@ -99,7 +117,7 @@ class World:
             own = rules / "calendar.yaml"
             self.calendar_data = load_calendar(own if own.exists() else None)
         self.carriers = {channel: Remembering(channel) for channel in Channel}
-        self.limits = Limits()
+        self.limits = LIMITS
         self._calendars: dict[Office, OfficeCalendar] = {}
         self.office("jakarta-barat", name="Kantor Imigrasi Jakarta Barat")
 
@@ -226,7 +244,13 @@ class World:
         reports = []
         for _ in range(20):
             offered: list[Any] = []
-            relay(self.engine, lambda ids, urgent, into=offered: into.append(ids), now=self.now, batch_size=100)
+            relay(
+                self.engine,
+                lambda ids, urgent, into=offered: into.append(ids),
+                now=self.now,
+                batch_size=100,
+                patience=PATIENCE,
+            )
             if not offered:
                 return reports
             reports += [self.wait_for(self.dispatcher.dispatch(ids)) for ids in offered]

@@ -36,13 +36,13 @@ SETTINGS = {"SENDING_ASK_AFTER": "4 seconds", "SENDING_LEASE": "2 seconds", "SEN
 def play(folder: Path, rounds: int, seed: int, say: Callable[[str], None]) -> tuple[list[Happened], Comparison]:
     """A full disk in each round, every one on a database of its own."""
     happened: list[Happened] = []
-    with outside(folder, Cast(mail_latency=0.01, sms_latency=0.05, list_lag=0.2)) as (host, mail, twilio):
+    with outside(folder, Cast(mail_latency=0.01, sms_latency=0.05, list_lag=0.2)) as (mail, twilio):
         arrivals = Arrivals(mail.record, twilio.record)
         plan: dict[str, tuple[Channel, str]] = {}
         for number in range(1, rounds + 1):
             draw, most = Random(f"{seed}:{number}:{DISK_FULL}"), MOST_ROOM
             for again in range(TRIES):
-                office, environment = _office(folder / f"disk-{number}-{again}", host, len(plan))
+                office, environment = _office(folder / f"disk-{number}-{again}", len(plan))
                 environment |= {f"NOTIFIER_{key}": value for key, value in SETTINGS.items()}
                 environment |= {f"NOTIFIER_{key}": value for key, value in provider_settings(mail, twilio).items()}
                 plan.update(office.plan)
@@ -58,7 +58,7 @@ def play(folder: Path, rounds: int, seed: int, say: Callable[[str], None]) -> tu
         return happened, compare(arrivals, plan)
 
 
-def _office(folder: Path, host: str, first: int) -> tuple[Office, dict[str, str]]:
+def _office(folder: Path, first: int) -> tuple[Office, dict[str, str]]:
     now = datetime.now(UTC)
     office = Office.make(folder, now)
     office.first = first

@@ -1,4 +1,4 @@
-"""What can go wrong: each fault breaks something on a stage, mends it, and answers when it was mended."""
+"""What can go wrong: each fault breaks something on a stage, mends it again, and notes what it saw."""
 
 import time
 from collections.abc import Callable, Mapping

@@ -202,7 +202,7 @@ def _summary(stage: Stage, number: int, rounds: int, played: Played) -> str:
 
 def wait_for_end(stage: Stage, patience: float, say: Callable[[str], None]) -> int:
     """Until the outbox has nothing more to do, or nothing has changed for so long; what it still has then."""
-    last, changed, told = (-1, -1), time.monotonic(), time.monotonic()
+    last, changed, spoke = (-1, -1), time.monotonic(), time.monotonic()
     while True:
         left = stage.number(UNSETTLED)
         stage.arrivals.poll()
@@ -213,7 +213,7 @@ def wait_for_end(stage: Stage, patience: float, say: Callable[[str], None]) -> i
             last, changed = (left, arrived), time.monotonic()
         if time.monotonic() - changed > patience:
             return left
-        if time.monotonic() - told > 30:
-            told = time.monotonic()
+        if time.monotonic() - spoke > 30:
+            spoke = time.monotonic()
             say(f"  {left} still open: {[tuple(row) for row in stage.ask(OPEN)]}")
         time.sleep(0.5)

@@ -175,15 +175,15 @@ class Cast:
 
 
 @contextmanager
-def outside(folder: Path, cast: Cast, host: str = "127.0.0.1") -> Iterator[tuple[str, Server, Server]]:
-    """The mail server and the Twilio of a play; the address they listen on comes with them."""
+def outside(folder: Path, cast: Cast, host: str = "127.0.0.1") -> Iterator[tuple[Server, Server]]:
+    """The mail server and the Twilio of a play."""
     mail_file, sms_file = folder / "mail.jsonl", folder / "provider.jsonl"
     slow = {"latency": cast.sms_latency, "lag": cast.list_lag}
     with (
         running("benchmarks.chaos.mail", mail_file, host=host, latency=cast.mail_latency) as mail,
         running("benchmarks.chaos.provider", sms_file, host=host, **slow) as twilio,
     ):
-        yield host, mail, twilio
+        yield mail, twilio
 
 
 @contextmanager
@@ -192,7 +192,7 @@ def stage(folder: Path, cast: Cast) -> Iterator[Stage]:
     now = datetime.now(UTC)
     with ExitStack() as stack:
         place = stack.enter_context(world(folder, cast.machines))
-        _, mail, twilio = stack.enter_context(outside(folder, cast, place.host))
+        mail, twilio = stack.enter_context(outside(folder, cast, place.host))
         postgres = Postgres(folder / "pg", place.host)
         postgres.start()
         stack.callback(_quietly, postgres.kill)

@@ -249,7 +249,7 @@ def form(fields: Mapping[str, str]) -> bytes:
     return "&".join(pairs).encode("ascii")
 
 
-def seconds_of(retry_after: str | None) -> timedelta | None:
+def asked_wait(retry_after: str | None) -> timedelta | None:
     """What a Retry-After header asks for, at most one hour; None where it gives no seconds."""
     if retry_after is None or not retry_after.strip().isdigit():
         return None

@@ -23,10 +23,8 @@ _WORD_BYTES = 45
 _LINE = 76
 #: What of ASCII can be printed, and the end of a line.
 _PLAIN_SIGNS = bytes(range(32, 127)) + b"\n"
-#: The longest line, in signs, of a text that leaves as it is; RFC 5322 allows 998.
+#: The longest line, in signs, of a text or header that leaves as it is; RFC 5322 allows 998.
 _LONGEST_PLAIN_LINE = 900
-
-
 #: Headers that a message cannot bring, and those it gets where it brings none of that name.
 FIXED = ("from", "to", "subject", "message-id", "mime-version")
 OURS: Mapping[str, Callable[[EmailMessage, datetime], str]] = {
@@ -90,7 +88,7 @@ def _safe(text: str) -> str:
 def unstructured(text: str) -> str:
     """Free text for a header: as it is when it is short ASCII, else in encoded words."""
     _safe(text)
-    if text.isascii() and len(text) <= 900 and "=?" not in text:
+    if text.isascii() and len(text) <= _LONGEST_PLAIN_LINE and "=?" not in text:
         return text
     return "\r\n ".join(_encoded_words(text))
 

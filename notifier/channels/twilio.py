@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from notifier.channels.codes import Codes, shipped_codes
-from notifier.channels.http_wire import NoAnswer, NotWritten, seconds_of
+from notifier.channels.http_wire import NoAnswer, NotWritten, asked_wait
 from notifier.channels.twilio_forms import (
     PROVIDER,
     STATES,
@@ -203,7 +203,7 @@ class TwilioCarrier:
             sid = told.get("sid")
             return Accepted(sid) if sid else Unknown("Twilio answered without naming the message")
         code = told.get("code")
-        retry_after = seconds_of((answer.headers or {}).get("retry-after"))
+        retry_after = asked_wait((answer.headers or {}).get("retry-after"))
         named = str(code) if code and code != answer.status_code else None
         return self._codes.outcome(named, status=answer.status_code, retry_after=retry_after)
 

@@ -13,7 +13,7 @@ from twilio.http.http_client import TwilioHttpClient  # type: ignore[import-unty
 from twilio.http.response import Response  # type: ignore[import-untyped]
 from twilio.rest import Client  # type: ignore[import-untyped]
 
-from notifier.channels.http_wire import HttpPool, form, seconds_of
+from notifier.channels.http_wire import HttpPool, asked_wait, form
 
 
 class HttpClient(TwilioHttpClient):  # type: ignore[misc]
@@ -42,7 +42,7 @@ class HttpClient(TwilioHttpClient):  # type: ignore[misc]
             parts = urlsplit(url)
             url = self._base_url + parts.path + (f"?{parts.query}" if parts.query else "")
         response = super().request(method, url, *arguments, **named)
-        self._answer.retry_after = seconds_of((response.headers or {}).get("Retry-After"))
+        self._answer.retry_after = asked_wait((response.headers or {}).get("Retry-After"))
         return response
 
     def log_request(self, kwargs: dict[str, Any]) -> None:

@@ -46,6 +46,10 @@ _PERSONAL: Mapping[str, tuple[str, ...]] = {
 }
 #: What differs from office to office. One of these that could mean something in a letter is part of the key instead.
 _OF_OFFICE = ("name", "short_name", "phone", "address", "website")
+#: Places among the values of a letter: of the first one of the office, after "" and what is the person's own; and of
+#: the token of the opt-out link, behind the office.
+OFFICE = len(Persons._fields)
+TOKEN = OFFICE + len(_OF_OFFICE)
 _office_values = attrgetter(*_OF_OFFICE)
 _rest_of_office = attrgetter(*(one.name for one in fields(OfficeFacts) if one.name not in _OF_OFFICE))
 #: The rest of the personal records goes into the key of a skeleton.
@@ -216,10 +220,6 @@ class Skeletons:
 def _shorten(kept: dict[Hashable, Any], most: int) -> None:
     while len(kept) > most:
         kept.pop(next(iter(kept)), None)
-
-
-#: Places of the first value of the office and of the token of the opt-out link among the values.
-OFFICE, TOKEN = 8, 13
 
 
 def _is_harmless(value: str) -> bool:

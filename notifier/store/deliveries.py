@@ -1,33 +1,26 @@
 """Deliveries: one row for each try over one channel, written before the provider is called."""
 
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, or_, select, union_all, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from notifier.model import (
+    CHANNELS,
     DELIVERY_MOVES,
+    DELIVERY_STATES,
+    REASONS,
     Accepted,
-    Attachment,
     Channel,
     DeliveryId,
     DeliveryState,
-    EmailMessage,
-    Filled,
-    Form,
-    Message,
     NotificationId,
     Outcome,
-    Part,
     Reason,
     Rejected,
-    SmsMessage,
     Unknown,
-    WhatsAppMessage,
 )
 from notifier.store import tables as t
 from notifier.store.bulk import among, one_of
@@ -49,13 +42,11 @@ NOT_COPIED = ("id", "message", "letter", "reference")
 _IS_UNBEGUN = (D.state == DeliveryState.ATTEMPTING.value, D.detail == NOT_BEGUN)
 UNBEGUN = select(D.id).where(one_of(D.id), *_IS_UNBEGUN)
 NOW = bindparam("now", type_=Instant())
-_START = update(t.delivery).values(detail=None, attempted_at=NOW, updated_at=NOW).returning(D.id)
+_MARK = update(t.delivery).values(detail=None, attempted_at=NOW, updated_at=NOW).returning(D.id)
 #: The ids are picked once and locked, as in a claim.
 _PICKED = func.array(UNBEGUN.order_by(D.id).with_for_update().scalar_subquery())
-START = {"postgresql": _START.where(D.id == func.any(_PICKED)), "sqlite": _START.where(D.id.in_(UNBEGUN))}
+MARK_BEGUN = {"postgresql": _MARK.where(D.id == func.any(_PICKED)), "sqlite": _MARK.where(D.id.in_(UNBEGUN))}
 LOCKED = select(D.id, D.state).where(one_of(D.id)).order_by(D.id).with_for_update()
-#: Words of the database, and what they are here; asking the enumeration costs several times as much.
-STATES = {state.value: state for state in DeliveryState}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +126,11 @@ def _delivery(row: Row[Any], tells: Sequence[int]) -> Delivery:
         id=DeliveryId(row.id),
         notification_id=NotificationId(row.notification_id),
         rung=row.rung,
-        channel=Channel(row.channel),
+        channel=CHANNELS[row.channel],
         provider=row.provider,
         address=row.address,
-        state=DeliveryState(row.state),
-        reason=Reason(row.reason) if row.reason else None,
+        state=DELIVERY_STATES[row.state],
+        reason=REASONS[row.reason] if row.reason else None,
         reference=row.reference,
         attempted_at=row.attempted_at,
         message=_whole(row),
@@ -156,38 +147,18 @@ def _whole(row: Row[Any]) -> Mapping[str, Any] | None:
     return None if row.form is None else {**row.message, "form": row.form}
 
 
-def keep_letters(connection: Connection, forms: Iterable[Form], *, on: date) -> None:
-    """Write the forms of deliveries that follow in the same transaction, and that they are used on this day (UTC)."""
-    wanted = {form.key: form for form in forms}
-    if not wanted:
-        return
-    known = set(connection.execute(select(L.key).where(L.key.in_(wanted), L.used_on >= on)).scalars().all())
-    rows = [
-        {"key": key, "form": [[one.pieces, one.places] for one in (form.subject, form.text, form.html)], "used_on": on}
-        for key, form in sorted(wanted.items())
-        if key not in known
-    ]
-    if rows:
-        made: Any = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(t.letter)
-        fresh = {"used_on": made.excluded.used_on}
-        connection.execute(made.on_conflict_do_update(index_elements=[L.key], set_=fresh), rows)
-
-
 def draw_ids(connection: Connection, count: int) -> list[DeliveryId]:
     """Ids of deliveries to come: a message holds its delivery's id, and is written together with it."""
     return [DeliveryId(key) for key in next_ids(connection, t.delivery, count)]
 
 
-def begin(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[DeliveryId]:
-    """Write deliveries in state `attempting`, each with the id it brings or a new one; answers the ids in order.
+def write(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write deliveries in state `attempting`, with the ids that `draw_ids` gave.
 
     All rows name the same columns. A row's `message` is one that `pack` has made: a repeat of an unknown attempt keeps
     its bytes and Message-ID (S66).
     """
-    if rows and "id" not in rows[0]:
-        rows = [{**row, "id": key} for row, key in zip(rows, draw_ids(connection, len(rows)), strict=True)]
     insert_each(connection, t.delivery, [{**row, "state": DeliveryState.ATTEMPTING.value} for row in rows])
-    return [row["id"] for row in rows]
 
 
 def join(connection: Connection, others: Mapping[DeliveryId, Iterable[NotificationId]]) -> None:
@@ -197,14 +168,14 @@ def join(connection: Connection, others: Mapping[DeliveryId, Iterable[Notificati
         insert_each(connection, t.delivery_member, rows)
 
 
-def start(connection: Connection, ids: Sequence[DeliveryId], *, now: datetime) -> set[DeliveryId]:
+def mark_begun(connection: Connection, ids: Sequence[DeliveryId], *, now: datetime) -> set[DeliveryId]:
     """Mark deliveries as begun, before their calls are; answers which may begin.
 
     The row decides between a slow worker and its successor: what was taken back, or is the successor's to follow up,
     is not among the answered. The attempt counts from here on.
     """
     asked = {"ids": list(ids), "now": now}
-    return {DeliveryId(key) for key in connection.execute(START[connection.dialect.name], asked).scalars().all()}
+    return {DeliveryId(key) for key in connection.execute(MARK_BEGUN[connection.dialect.name], asked).scalars().all()}
 
 
 def unbegun(connection: Connection, ids: Iterable[DeliveryId]) -> set[DeliveryId]:
@@ -245,7 +216,7 @@ def lock(connection: Connection, ids: Iterable[DeliveryId]) -> dict[DeliveryId, 
     states: dict[DeliveryId, DeliveryState] = {}
     for chunk in chunks(ids):
         found = connection.execute(LOCKED, {"ids": chunk}).all()
-        states |= {DeliveryId(key): STATES[state] for key, state in found}
+        states |= {DeliveryId(key): DELIVERY_STATES[state] for key, state in found}
     return states
 
 
@@ -296,50 +267,3 @@ def _outcome_row(key: DeliveryId, outcome: Outcome) -> dict[str, Any]:
 def clean(text: str, length: int = 500) -> str | None:
     """A provider's words, without what a database refuses, and no longer than their column or anybody reads."""
     return text.replace("\x00", "")[:length] or None
-
-
-def pack(message: Message) -> dict[str, Any]:
-    """A message as JSON: its fields by name, and which kind it is. `dataclasses.asdict` takes ten times as long.
-
-    Of words that come from a form only what stands in its gaps; `keep_letters` keeps the form.
-    """
-    packed: dict[str, Any] = {name: getattr(message, name) for name in message.__slots__}
-    packed["kind"] = type(message).__name__
-    if isinstance(message, EmailMessage):
-        filled = packed.pop("filled")
-        if filled is not None:
-            for name in ("subject", "text", "html"):
-                del packed[name]
-            packed["values"] = filled.values
-        packed["headers"] = dict(message.headers)
-        packed["attachments"] = [
-            {
-                "filename": one.filename,
-                "content_type": one.content_type,
-                "content": base64.b64encode(one.content).decode(),
-            }
-            for one in message.attachments
-        ]
-    elif isinstance(message, WhatsAppMessage):
-        packed["variables"] = dict(message.variables)
-    return packed
-
-
-def unpack(packed: Mapping[str, Any], delivery_id: DeliveryId) -> Message:
-    """The same message again, for another delivery; `packed` has its form with it, if it came from one."""
-    values = {key: value for key, value in packed.items() if key != "kind"} | {"delivery_id": delivery_id}
-    match packed["kind"]:
-        case "SmsMessage":
-            return SmsMessage(**values)
-        case "WhatsAppMessage":
-            return WhatsAppMessage(**values)
-        case _:
-            if "form" in values:
-                form = Form(*(Part(tuple(pieces), tuple(places)) for pieces, places in values.pop("form")))
-                filled = values["filled"] = Filled(form, tuple(values.pop("values")))
-                values["subject"], values["text"], values["html"] = form.fill(filled.values)
-            values["attachments"] = tuple(
-                Attachment(one["filename"], one["content_type"], base64.b64decode(one["content"]))
-                for one in values["attachments"]
-            )
-            return EmailMessage(**values)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, Select, select, union_all
 
 from notifier.model import (
     NOTIFICATION_MOVES,
+    NOTIFICATION_STATES,
     PROVED,
     TOLD,
     DeliveryState,
@@ -18,13 +19,11 @@ from notifier.model import (
 )
 from notifier.store import tables as t
 from notifier.store.bulk import TOGETHER, one_of, slices
+from notifier.store.caps import free_cap
 from notifier.store.changes import touch_subjects
-from notifier.store.claims import free_cap
 from notifier.store.many import update_each
 from notifier.store.outbox import OPEN, add_work_item, note_all
 
-#: Words of the database, and what they are here; asking the enumeration costs several times as much.
-STATES = {state.value: state for state in NotificationState}
 N, D, M = t.notification.c, t.delivery.c, t.delivery_member.c
 FAILED = DeliveryState.FAILED.value
 #: What of a delivery decides on the state of what it tells; after the number of that.
@@ -139,7 +138,7 @@ def _write(connection: Connection, settled: Sequence[Settled], now: datetime) ->
 
 
 def _derive(row: Row[Any], changed: Mapping[str, Any], deliveries: Sequence[Row[Any]], now: datetime) -> Settled:
-    state = STATES[row.state]
+    state = NOTIFICATION_STATES[row.state]
     rung, rungs = changed.get("rung", row.rung), changed.get("rungs", row.rungs)
     seen = _look(deliveries)
     # A `resend` does not make untold what was told.
