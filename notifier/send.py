@@ -109,8 +109,10 @@ class _Departure:
                 return None
             begun = await beginnings.begin(one.delivery_id)
             try:
+                if begun is None:
+                    return None
                 async with places.under_way:
-                    if begun is not None and self._may_start(carrier, one, begun):
+                    if self._may_start(carrier, one, begun):
                         return await _carry(carrier, one, self._outgoing.callback_url(one.delivery_id))
                     return None
             finally:
