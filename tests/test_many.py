@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection, Engine, select
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, Engine, delete, select
 from sqlalchemy.exc import DataError
 
 from notifier.store import many
@@ -80,6 +82,19 @@ def test_a_word_too_long_for_its_column_is_refused_not_cut(postgres_engine: Engi
     for texts in (["x" * 201, "y" * 201], ["x" * 201] * 2):
         with pytest.raises(DataError), writing(postgres_engine) as connection:
             many.insert_each(connection, cursor, [{"name": text, "at": None, "text": None} for text in texts])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0")), min_size=2, max_size=6))
+def test_any_words_are_kept_as_they_are(postgres_engine: Engine, words: list[str]) -> None:
+    """The arrays are written out by hand: quotes, strokes, braces, NULL, a comma, nothing."""
+    words = [*words, "NULL", "", '{"a": "\\\\"}', "a,b"]
+    with writing(postgres_engine) as connection:
+        connection.execute(delete(cursor))
+        rows = [{"name": str(key), "at": None, "text": one} for key, one in enumerate(words)]
+        many.insert_each(connection, cursor, rows)
+        held = {row.name: row.text for row in connection.execute(select(cursor))}
+    assert [held[str(key)] for key in range(len(words))] == words
 
 
 def test_rows_of_one_sort_share_a_statement(postgres_engine: Engine) -> None:

@@ -12,6 +12,7 @@ from operator import is_
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Column,
     Connection,
@@ -28,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from notifier.store.types import Ids
+from notifier.store.types import Documents, Ids, Words
 
 Values = Mapping[str, Any]
 Names = tuple[str, ...]
@@ -197,7 +198,11 @@ def _value(table: Table, name: str) -> Any:
 
 
 def _array_of(of: Column[Any]) -> Any:
-    return Ids() if isinstance(of.type, BigInteger) else postgresql.ARRAY(_type(of), dimensions=1)
+    if isinstance(of.type, BigInteger):
+        return Ids()
+    if isinstance(of.type, String):  # Text is one
+        return Words()
+    return Documents() if isinstance(of.type, JSON) else postgresql.ARRAY(_type(of), dimensions=1)
 
 
 def _type(of: Column[Any]) -> Any:

@@ -1,7 +1,7 @@
 """Column types that mean the same on SQLite and PostgreSQL."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -69,7 +69,7 @@ class Ids(UserDefinedType[list[int]]):
 
 
 class Words(UserDefinedType[list[str]]):
-    """Many words as one parameter: an array, or JSON on SQLite."""
+    """Many words as one parameter: an array, or JSON on SQLite. Written out here, as the ids are."""
 
     cache_ok = True
     render_bind_cast = True
@@ -77,7 +77,29 @@ class Words(UserDefinedType[list[str]]):
     def get_col_spec(self, **_: object) -> str:
         return "TEXT[]"
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:
         if dialect.name == "sqlite":
             return lambda words: json.dumps(list(words))
-        return list
+        return _array
+
+
+class Documents(UserDefinedType[list[Any]]):
+    """Many JSON documents as one parameter; on PostgreSQL only."""
+
+    cache_ok = True
+    render_bind_cast = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "JSON[]"
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:
+        return lambda documents: _array(map(json.dumps, documents))
+
+
+def _array(words: Iterable[str | None]) -> str:
+    """An array of PostgreSQL as it is written: what stands in quotes means itself, but for these two signs."""
+    return "{" + ",".join(["NULL" if one is None else f'"{_escaped(one)}"' for one in words]) + "}"
+
+
+def _escaped(word: str) -> str:
+    return word.replace("\\", "\\\\").replace('"', '\\"')
