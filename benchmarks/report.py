@@ -1,11 +1,13 @@
 """docs/performance.md and its pictures, from what stands in benchmarks/results: nothing on the page is written by hand
 but the sentences of this file."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import Figure, charts, sizing, table, wave
+from benchmarks.chaos import report as chaos
 from benchmarks.charts import LIMIT, OTHERS, OURS, Bar
 from benchmarks.results import Result, read
 
@@ -62,7 +64,8 @@ def write(results: Path, page: Path) -> None:
 def fill(page: str, results: Path) -> str:
     """A page whose blocks `<!-- bench: ... -->` hold what the results say now; the rest of it stays as it is.
 
-    `sizes COUNT ...` is the table of a database for so many documents, `wave ARGUMENTS` what that command prints.
+    `sizes COUNT ...` is the table of a database for so many documents, `wave ARGUMENTS` what that command prints,
+    `faults` what the last `make chaos` found.
     """
 
     def block(found: re.Match[str]) -> str:
@@ -70,6 +73,8 @@ def fill(page: str, results: Path) -> str:
         if word == "sizes":
             measured = [one for one in _of(read(results))[0] if one.name.startswith("size.")]
             inner = sizing.table(measured, [wave.count(one) for one in told])
+        elif word == "faults":
+            inner = chaos.page(json.loads((results / "chaos.json").read_text(encoding="utf-8")))
         else:
             inner = f"```\n$ python -m benchmarks.wave {' '.join(told)}\n{wave.answer(told, results)}\n```"
         return f"<!-- bench: {found[1]} -->\n{inner}\n<!-- end -->"

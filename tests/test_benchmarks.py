@@ -133,6 +133,12 @@ def test_the_figures_of_the_page_on_scaling_are_what_the_results_give() -> None:
     assert words == report.fill(words, RESULTS)
 
 
+def test_the_faults_of_the_page_on_operating_are_what_the_last_play_found() -> None:
+    words = (SCALING.parent / "operating.md").read_text(encoding="utf-8")
+    assert "<!-- bench: faults -->" in words
+    assert words == report.fill(words, RESULTS)
+
+
 def test_the_results_name_no_machine_and_no_path() -> None:
     for file in RESULTS.glob("*.json"):
         words = file.read_text(encoding="utf-8")

@@ -1,4 +1,7 @@
-"""Plays, prints the table and writes benchmarks/results/chaos.json. Exit 1: something was lost or told twice."""
+"""Plays, prints the table and writes benchmarks/results/chaos.json with its part of docs/operating.md.
+
+Exit 1: something was lost or told twice, or a fault cost more than it may.
+"""
 
 import argparse
 import json
@@ -17,8 +20,11 @@ from benchmarks.chaos.faults import DISK_FULL, FAULTS
 from benchmarks.chaos.play import Played, Script, play
 from benchmarks.chaos.report import Line, as_json, disk_line, is_well, late, lines, sentence, table
 from benchmarks.chaos.stage import Cast, Stage, stage
+from benchmarks.report import fill
 
 RESULT = Path(__file__).parent.parent / "results" / "chaos.json"
+#: The page that shows them.
+OPERATING = Path(__file__).parent.parent.parent / "docs" / "operating.md"
 #: The short play: under a minute, with waits that fit into it.
 SHORT = Cast(
     workers=2,
@@ -99,6 +105,8 @@ def main() -> int:
         told.json.parent.mkdir(parents=True, exist_ok=True)
         settings = {"seed": seed, "rounds": script.rounds, "machines": cast.machines}
         told.json.write_text(json.dumps({**settings, **figures}, indent=2) + "\n", encoding="utf-8")
+    if told.json == RESULT:
+        OPERATING.write_text(fill(OPERATING.read_text(encoding="utf-8"), RESULT.parent), encoding="utf-8")
     if well and not told.keep:
         shutil.rmtree(folder, ignore_errors=True)
     return 0 if well else 1

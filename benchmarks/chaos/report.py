@@ -150,6 +150,37 @@ def table(found: Sequence[Line]) -> str:
     return "\n".join(rows)
 
 
+def page(figures: Mapping[str, Any]) -> str:
+    """The same of a play that was kept as JSON, in fewer columns: a part of docs/operating.md."""
+    faults, doubled = figures["faults"], figures["doubled"]
+    times = sum(one["times"] for one in faults)
+    rows = [
+        f"{figures['expected']:,} notifications, {times} faults, {figures['seconds'] / 60:.0f} minutes without the full "
+        f"disks (seed {figures['seed']}): {figures['lost']} lost, {doubled['sms']} SMS told twice, "
+        f"{doubled['mail']} mails sent twice, {doubled['mail_with_another_message_id']} of them with another "
+        f"Message-ID, {figures['open']} left open.",
+        "",
+        "| fault | times | in hand | lost | SMS twice | mails twice | goes on after, median | worst |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    rows += [
+        f"| {one['name']} | {one['times']} | {_whole(one['in_hand_median'])} | {one['lost']} | {one['doubled_sms']} | "
+        f"{one['doubled_mail']} | {_seconds(one['recovery_median'])} | {_seconds(one['recovery_max'])} |"
+        for one in faults
+    ]
+    killed = next((one for one in faults if one["taken_times"]), None)
+    if killed is not None:
+        rows += [
+            "",
+            f"Everything a killed worker had in hand was taken up by others after {_seconds(killed['taken_median'])} in "
+            f"the median, {_seconds(killed['taken_max'])} at worst ({killed['taken_times']} of {killed['times']} kills; "
+            f"in the others nothing was left to take up). The last of it was told after "
+            f"{_seconds(killed['held_median'])} in the median, {_seconds(killed['held_max'])} at worst, while other "
+            f"faults went on.",
+        ]
+    return "\n".join(rows)
+
+
 def _whole(value: float | None) -> str:
     return "" if value is None else f"{value:.0f}"
 
