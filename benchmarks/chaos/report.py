@@ -155,8 +155,8 @@ def page(figures: Mapping[str, Any]) -> str:
     faults, doubled = figures["faults"], figures["doubled"]
     times = sum(one["times"] for one in faults)
     rows = [
-        f"{figures['expected']:,} notifications, {times} faults, {figures['seconds'] / 60:.0f} minutes without the full "
-        f"disks (seed {figures['seed']}): {figures['lost']} lost, {doubled['sms']} SMS told twice, "
+        f"{figures['expected']:,} notifications, {times} faults, {figures['seconds'] / 60:.0f} minutes without the "
+        f"full disks (seed {figures['seed']}): {figures['lost']} lost, {doubled['sms']} SMS told twice, "
         f"{doubled['mail']} mails sent twice, {doubled['mail_with_another_message_id']} of them with another "
         f"Message-ID, {figures['open']} left open.",
         "",
@@ -172,9 +172,9 @@ def page(figures: Mapping[str, Any]) -> str:
     if killed is not None:
         rows += [
             "",
-            f"Everything a killed worker had in hand was taken up by others after {_seconds(killed['taken_median'])} in "
-            f"the median, {_seconds(killed['taken_max'])} at worst ({killed['taken_times']} of {killed['times']} kills; "
-            f"in the others nothing was left to take up). The last of it was told after "
+            f"Everything a killed worker had in hand was taken up by others after {_seconds(killed['taken_median'])} "
+            f"in the median, {_seconds(killed['taken_max'])} at worst ({killed['taken_times']} of {killed['times']} "
+            f"kills; in the others nothing was left to take up). The last of it was told after "
             f"{_seconds(killed['held_median'])} in the median, {_seconds(killed['held_max'])} at worst, while other "
             f"faults went on.",
         ]
