@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.results import RESULTS, read
+from notifier.sections import SendingSettings, TwilioSettings
+from notifier.worker import THREADS
 
 #: The share of the database's work for a message that comes before it is sent (claim, guard, delivery); the rest is
 #: `record`. Guessed, not measured: a wave with 0.3 or 0.9 takes the same time within two in a hundred.
@@ -50,9 +52,9 @@ class Wave:
     database_cores: int = 2
     rate: float = 0.0
     latency: float = 0.0
-    concurrency: int = 20  # of a worker process, towards the provider
-    batch: int = 100
-    threads: int = 2  # batches at a time in one process
+    concurrency: int = TwilioSettings().concurrency  # of a worker process, towards the provider
+    batch: int = SendingSettings().batch_size
+    threads: int = THREADS  # batches at a time in one process
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,7 @@ def answer(arguments: Sequence[str], folder: Path = RESULTS) -> str:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.wave", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    usual = Wave(0)
     parser.add_argument("--messages", type=count, required=True, help="how many are due at once: 200k, 1M")
     parser.add_argument(
         "--channel", choices=["email", "sms"], default="email", help="whose measured times (default email)"
@@ -186,8 +189,8 @@ def answer(arguments: Sequence[str], folder: Path = RESULTS) -> str:
     parser.add_argument("--database-cores", type=int, default=2, help="cores of the database's machine (default 2)")
     parser.add_argument("--rate", type=float, default=0, help="messages a second the provider takes; 0: no bound")
     parser.add_argument("--latency", type=float, default=0, help="seconds until the provider answers (default 0)")
-    parser.add_argument("--concurrency", type=int, default=20, help="answers a worker waits for at a time (default 20)")
-    parser.add_argument("--batch", type=int, default=100, help="notifications of a batch (default 100)")
+    parser.add_argument("--concurrency", type=int, default=usual.concurrency, help="answers a worker awaits")
+    parser.add_argument("--batch", type=int, default=usual.batch, help="notifications of a batch")
     told = parser.parse_args(arguments)
     waves = [
         Wave(
