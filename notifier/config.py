@@ -185,7 +185,10 @@ def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
     known = {declared.variable for declared in list_settings()} | {FILE_VARIABLE, SYNC_VARIABLE}
     for variable in sorted(environ):
         if variable.startswith(PREFIX) and variable not in known:
-            raise ConfigError(f"there is no setting {variable}{_did_you_mean(variable, known)}")
+            # Compared without what all of them begin with: it would make any two look alike.
+            names = {name.removeprefix(PREFIX) for name in known}
+            remedy = _did_you_mean(variable.removeprefix(PREFIX), names, PREFIX)
+            raise ConfigError(f"there is no setting {variable}{remedy}")
 
 
 def _did_you_mean(word: str, known: set[str], prefix: str = "") -> str:

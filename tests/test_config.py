@@ -101,6 +101,12 @@ def test_what_is_wrong_in_a_variable_is_named(variable: str, value: str, expecte
     assert caught.value.exit_code == 2
 
 
+def test_a_variable_that_resembles_no_other_is_given_no_remedy() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Settings.load({"NOTIFIER_FOO": "x"}, None)
+    assert str(caught.value) == "there is no setting NOTIFIER_FOO"
+
+
 def test_a_secret_is_never_printed() -> None:
     settings = Settings.load(
         {
