@@ -104,6 +104,13 @@ def test_templates_offices_desks_and_channels_are_compared_with_what_is_known(tm
     ]
 
 
+def test_an_unknown_template_is_told_beside_the_other_faults_of_its_rule(tmp_path: Path) -> None:
+    path = write(tmp_path, "both", "urgent: maybe\n")
+    told = messages([path], Known(templates={"itas/extention": {"whatsapp"}}))
+    assert '9:11 template: there is no "itas/extension"; did you mean "itas/extention"?' in told
+    assert any("urgent" in line for line in told)
+
+
 def test_a_template_without_a_text_for_a_channel_is_told(tmp_path: Path) -> None:
     known = Known(templates={"itas/extension": {"whatsapp"}}, desks={"batam": {"front desk"}})
     told = (

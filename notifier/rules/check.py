@@ -15,7 +15,7 @@ from notifier.rules.check_register import Register
 from notifier.rules.check_steps import StepChecker
 from notifier.rules.estimate import Estimator
 from notifier.rules.read_rule import Draft
-from notifier.rules.reading import Reading
+from notifier.rules.reading import Reading, Spot
 from notifier.rules.rule import Rule, Step
 from notifier.rules.tree import Block, Listing, Node, Text
 from notifier.rules.words import did_you_mean, nearest
@@ -127,9 +127,7 @@ def _check_template(faults: Reading, draft: Draft, step: Step, known: Known) -> 
         return
     spot = draft.setting(step.name, "template")
     if step.template not in known.templates:
-        near = nearest(step.template, known.templates)
-        remedy = f'did you mean "{near}"?' if near else "write its texts into a folder of this name among the templates"
-        faults.fault(spot, f'template: there is no "{step.template}"; {remedy}')
+        _refuse_template(faults, spot, step.template, known.templates)
         return
     for channel in dict.fromkeys(channel for rung in step.via for channel in rung.channels):
         if channel not in known.templates[step.template]:
@@ -138,6 +136,22 @@ def _check_template(faults: Reading, draft: Draft, step: Step, known: Known) -> 
                 f'template: "{step.template}" has no text for {channel}, or a broken one;'
                 f" write or mend it, or leave {channel} out of via",
             )
+
+
+def check_templates(faults: Reading, tree: Block, known: Known) -> None:
+    """Every `template` of a rule that cannot be read as a whole: its name can be wrong all the same."""
+    steps = tree.get("steps")
+    below = [step for _, step in steps.entries] if isinstance(steps, Block) else []
+    for block in (tree, *below):
+        text = block.get("template") if isinstance(block, Block) else None
+        if isinstance(text, Text) and known.templates is not None and text.value not in known.templates:
+            _refuse_template(faults, text, text.value, known.templates)
+
+
+def _refuse_template(faults: Reading, spot: Spot, name: str, known: Collection[str]) -> None:
+    near = nearest(name, known)
+    remedy = f'did you mean "{near}"?' if near else "write its texts into a folder of this name among the templates"
+    faults.fault(spot, f'template: there is no "{name}"; {remedy}')
 
 
 def _check_channels(faults: Reading, draft: Draft, step: Step, known: Known) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from notifier.calendar.data import CALENDAR_FILE
 from notifier.errors import ConfigError, Fault, FaultsFound
-from notifier.rules.check import Known, check_rule, with_replacements
+from notifier.rules.check import Known, check_rule, check_templates, with_replacements
 from notifier.rules.check_between import check_mutes, check_names
 from notifier.rules.check_calendar import check_years
 from notifier.rules.check_ladders import check_ladders
@@ -85,6 +85,7 @@ class _Run:
     readings: dict[str, Reading] = field(default_factory=dict)
     warnings: dict[str, Reading] = field(default_factory=dict)
     drafts: list[Draft] = field(default_factory=list)
+    broken: list[tuple[Reading, Block]] = field(default_factory=list)  # files that are no whole rule
     windows: Windows | None = None
     documents: dict[str, DocumentType] | None = None
     windows_file: str = ""
@@ -129,6 +130,8 @@ class _Run:
         check_ladders(reading, tree)
         if draft is not None:
             self.drafts.append(draft)
+        else:
+            self.broken.append((reading, tree))
 
     def refuse_empty_folders(self, paths: Sequence[Path]) -> None:
         """A folder in which no file is a rule: most likely another one was meant."""
@@ -152,6 +155,8 @@ class _Run:
             name = draft.rule.file
             warnings = self.warnings.setdefault(name, Reading(name, self.readings[name].language))
             check_rule(self.readings[name], warnings, draft, around, known)
+        for reading, tree in self.broken:
+            check_templates(reading, tree, known or Known())
         check_names(self.drafts, self.readings)
         check_mutes(self.drafts, self.readings, self.warnings, is_whole=self.is_folder)
         self._check_windows(known)
