@@ -28,9 +28,9 @@ class Limits:
     size: int = 250
     room: int = 20_000
     quiet: float = 0.02
-    patience: float = 0.5
-    many: int = 5_000
-    backlog: int = 20_000
+    patience: float = 3.0
+    many: int = 20_000
+    backlog: int = 40_000
     longest: float = 5.0
 
 
