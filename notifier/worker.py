@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from types import FrameType
 from typing import Any, Self, TypeVar
@@ -238,11 +239,37 @@ def _is_no_second_worker(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith("You're adding a middleware of the same type twice")
 
 
+class Stop(Event):
+    """An event that a signal handler may set while it interrupts itself, or a wait: `Event` itself would wait for ever
+    for the lock that the interrupted one holds, and a queue of this kind has none. It is not cleared."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked: SimpleQueue[None] = SimpleQueue()
+        self._is_asked = False
+
+    def set(self) -> None:
+        """Ask to stop."""
+        self._is_asked = True
+        self._asked.put(None)
+
+    def is_set(self) -> bool:
+        """Whether anybody has asked."""
+        return self._is_asked
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until somebody asks, at most so many seconds; for one waiting thread."""
+        if not self._is_asked:
+            with suppress(Empty):
+                self._asked.get(timeout=timeout)
+        return self._is_asked
+
+
 @contextmanager
 def until_stopped(*, for_good: bool = False) -> Iterator[Event]:
     """An event that SIGTERM or SIGINT sets; a repeated one changes nothing, the work in hand is finished. `for_good`:
     nor does one that comes after the block, while the process clears up."""
-    stop = Event()
+    stop = Stop()
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:
         stop.set()

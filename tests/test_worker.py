@@ -233,6 +233,28 @@ def test_a_signal_sets_the_event_and_the_old_handlers_come_back() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+BOMBARDED = """
+import os, signal, threading
+from notifier.worker import until_stopped
+def bombard():
+    for _ in range(20_000):
+        os.kill(os.getpid(), signal.SIGTERM)
+with until_stopped(for_good=True) as stop:
+    sender = threading.Thread(target=bombard)
+    sender.start()
+    while sender.is_alive():
+        stop.wait(0.0001)
+        stop.set()
+print("stopped", flush=True)
+"""
+
+
+def test_signals_that_interrupt_each_other_stop_a_process_all_the_same() -> None:
+    """A supervisor's, its group's and a parent's come within a moment; with a plain event a worker hung for ever."""
+    ended = subprocess.run([sys.executable, "-c", BOMBARDED], capture_output=True, timeout=60, check=True)
+    assert ended.stdout == b"stopped\n"
+
+
 STOPPED = """
 import os, signal, sys, time
 from notifier.worker import until_stopped
