@@ -85,7 +85,8 @@ ROWS: tuple[Row, ...] = (
         "mail server far away / aiosmtplib", "far.vs.aiosmtplib", "more", 1, 3,
     ),
     Row(
-        "Callbacks verified and durably recorded, one process, against one UPDATE and commit each",
+        "A burst of callbacks verified and durably recorded, one process, before receipts are made of it; against one "
+        "UPDATE and commit each",
         "callbacks / an UPDATE each", "callbacks.vs.update", "more", 3, 8,
     ),
     Row(

@@ -189,8 +189,10 @@ def answer(arguments: Sequence[str], folder: Path = RESULTS) -> str:
     parser.add_argument("--database-cores", type=int, default=2, help="cores of the database's machine (default 2)")
     parser.add_argument("--rate", type=float, default=0, help="messages a second the provider takes; 0: no bound")
     parser.add_argument("--latency", type=float, default=0, help="seconds until the provider answers (default 0)")
-    parser.add_argument("--concurrency", type=int, default=usual.concurrency, help="answers a worker awaits")
-    parser.add_argument("--batch", type=int, default=usual.batch, help="notifications of a batch")
+    parser.add_argument(
+        "--concurrency", type=int, default=usual.concurrency, help="answers a worker awaits (default %(default)s)"
+    )
+    parser.add_argument("--batch", type=int, default=usual.batch, help="notifications of a batch (default %(default)s)")
     told = parser.parse_args(arguments)
     waves = [
         Wave(
